@@ -1,0 +1,52 @@
+# Two verbs matter: `make demo` (ARGS=--once plays one failover and ends) and `make test`.
+# Everything lives in a virtual environment of its own, .venv; PYTHON chooses the interpreter (3.10 or newer).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: demo test lint types format pytest clean
+
+demo: $(VENV)/.demo
+	@$(BIN)/ha-monitor demo $(ARGS)
+
+test: lint pytest
+
+lint: $(VENV)/.test types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+pytest: $(VENV)/.test
+	$(BIN)/python -m pytest -q $(ARGS)
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# Made anew when the dependencies change; the package itself is installed editable, so its code is always today's.
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	@echo "installing ha-monitor into $(VENV) ..." >&2
+	@$(PIP) --editable '.[all]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	@echo "installing ha-monitor and what its tests need into $(VENV) ..." >&2
+	@$(PIP) --editable '.[lint]'
+	@touch $@ $(VENV)/.demo
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "There is no $(PYTHON) here. Install Python 3.10 or newer, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "$(PYTHON) is too old: ha-monitor needs Python 3.10 or newer. Name another: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) can't make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }

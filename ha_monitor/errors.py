@@ -1,0 +1,45 @@
+"""Every error that ha_monitor lets out, one class a situation.
+
+A *problem* of a template or a resource is not here: it is a state, shown in words, and never stops the
+others. It travels as :class:`Problem` inside the package and ends as ``Resource.problem``.
+"""
+
+
+class HaMonitorError(Exception):
+    """Root of all errors of this package."""
+
+
+class SettingsError(HaMonitorError):
+    """A setting is wrong; the text names it, its value and what is allowed. Not retryable."""
+
+
+class EtcdError(HaMonitorError):
+    """A call to etcd failed. Base of the classes below; on its own it means a failure of no known kind."""
+
+
+class EtcdUnavailable(EtcdError):
+    """No answer in time, no connection, no leader: the next try, perhaps on another member, may work."""
+
+
+class EtcdRefused(EtcdError):
+    """etcd, or TLS before it, refused who we are or what we asked for. Retried while running; ends a start."""
+
+
+class EtcdTokenInvalid(EtcdRefused):
+    """The auth token is expired or unknown to the server: authenticate again, then retry."""
+
+
+class EtcdCompacted(EtcdError):
+    """The revision asked for is compacted away: list again."""
+
+
+class EtcdNoSpace(EtcdError):
+    """The member raised its NOSPACE alarm: reads go on, writes are refused until it is disarmed. Retryable."""
+
+
+class EtcdTooLarge(EtcdError):
+    """A reply is larger than the receive limit: ask for less at a time."""
+
+
+class Problem(Exception):
+    """Why a template or a resource can't be rendered, in words for the page; healed by a change of a key."""

@@ -1,0 +1,94 @@
+"""The records that leave ha_monitor: statuses, resources, entries and changes. Values only, no behaviour.
+
+All times are float seconds since the epoch (UTC); a face that prints them does so in RFC 3339.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Status(str, Enum):
+    """What an entry or a resource is. ``DEGRADED`` is of resources only, ``FAIL`` of entries only."""
+
+    UP = "UP"
+    DEGRADED = "DEGRADED"
+    DOWN = "DOWN"
+    FAIL = "FAIL"
+    UNKNOWN = "UNKNOWN"
+
+    __str__ = str.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class EntryStatus:
+    """One rendered resource: its status, since when, the state key it hangs on (``None``: none) and why."""
+
+    status: Status
+    since: float
+    key: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource as it stands.
+
+    ``entries`` is in template order; ``active`` names the first of them that is UP. ``published`` is the record
+    that stands in etcd as far as we know (decoded JSON), ``None`` where there is none. ``revision`` is the etcd
+    revision up to which the answer is known to be right, ``proven_at`` when that was last proven, and
+    ``stale`` says that etcd can't be heard at this moment.
+    """
+
+    type: str
+    id: str
+    name: str
+    version: int | None
+    template: str | None
+    status: Status
+    active: str | None
+    since: float
+    problem: str | None
+    published: Mapping[str, object] | None
+    revision: int
+    proven_at: float
+    stale: bool
+    entries: Mapping[str, EntryStatus] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry went from ``old`` to ``new`` (``None``: it was not there, or is no more).
+
+    ``status`` and ``active`` are the resource's after it; ``revision`` is the etcd revision that caused it.
+    """
+
+    type: str
+    id: str
+    entry: str
+    old: Status | None
+    new: Status | None
+    status: Status
+    active: str | None
+    revision: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """Stands for ``missed`` changes that their reader was too slow for: read the resources anew."""
+
+    missed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether every watch is caught up, and if not, why, in words."""
+
+    ready: bool
+    reason: str
