@@ -1,0 +1,127 @@
+"""One channel to one member: its options, TLS, stubs and token; and the way to end every call on it at once."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+import grpc
+from aetcd import rpc
+
+from ha_monitor.errors import EtcdRefused, EtcdUnavailable
+from ha_monitor.etcd.faults import translate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CALL_TIMEOUT = 5.0
+"""Deadline of a unary call, in seconds. aetcd's own default is none: a frozen member would hold the caller for good."""
+
+# Measured on grpcio 1.85: keepalive_timeout_ms has no effect, http2.ping_timeout_ms is the one that counts; with
+# max_pings_without_data at its default an idle watch is never pinged; under 5 s etcd answers GOAWAY too_many_pings.
+# min_reconnect_backoff_ms is also how long a connection attempt may take; the pause between tries is ours
+# (backoff.py), so gRPC's own is kept short. The own subchannel pool keeps
+# a new channel from inheriting the backoff of the one it replaces.
+_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 3_000),
+    ("grpc.max_reconnect_backoff_ms", 3_000),
+    ("grpc.max_receive_message_length", 512 * 1024 * 1024),
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who we are to etcd: files are read anew for each channel, so that a rotated certificate or password counts."""
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    user: str | None = None
+    password_file: Path | None = None
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """TLS credentials; without a CA file the system's roots count. Raises :class:`EtcdRefused` for a bad file."""
+        return grpc.ssl_channel_credentials(_read(self.ca), _read(self.key), _read(self.cert))
+
+    def password(self) -> str:
+        """The password, without the line end that editors add. Raises :class:`EtcdRefused` for a bad file."""
+        text = _read(self.password_file) or b""
+        return text.decode().rstrip("\r\n")
+
+
+def _read(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise EtcdRefused(f"{path}: {error.strerror}") from error
+
+
+class Connection:
+    """A channel to one member with its stubs. Every call runs inside :meth:`guard`."""
+
+    def __init__(self, url: str, access: Access) -> None:
+        scheme, _, self.target = url.partition("://")
+        if scheme == "https":
+            self._channel = rpc.secure_channel(self.target, access.credentials(), options=_OPTIONS)
+        else:
+            self._channel = rpc.insecure_channel(self.target, options=_OPTIONS)
+        self.url = url
+        self.access = access
+        self.kv = rpc.KVStub(self._channel)
+        self.watch = rpc.WatchStub(self._channel)
+        self.maintenance = rpc.MaintenanceStub(self._channel)
+        # Without hasleader a member cut off from its quorum keeps a watch open, silent for good.
+        self.metadata: tuple[tuple[str, str], ...] = (("hasleader", "true"),)
+        self.lost: str | None = None
+        self._scopes: set[anyio.CancelScope] = set()
+
+    @contextlib.contextmanager
+    def guard(self) -> Iterator[None]:
+        """Run calls on this connection; raises :class:`EtcdUnavailable` in them once :meth:`abandon` was called.
+
+        Cancelling a gRPC call from another task raises a bare ``CancelledError`` in the task that waits for it,
+        which nobody cancelled. So each caller has a scope of its own, and that is what is cancelled.
+        """
+        if self.lost is not None:
+            raise EtcdUnavailable(self.lost)
+        with anyio.CancelScope() as scope:
+            self._scopes.add(scope)
+            try:
+                yield
+            finally:
+                self._scopes.discard(scope)
+        if scope.cancelled_caught:
+            raise EtcdUnavailable(self.lost or "connection abandoned")
+
+    def abandon(self, reason: str) -> None:
+        """End every call on this connection with :class:`EtcdUnavailable`; new ones are refused."""
+        if self.lost is None:
+            self.lost = reason
+            for scope in tuple(self._scopes):
+                scope.cancel()
+
+    async def authenticate(self) -> None:
+        """Get a token for the user, where there is one. Raises :class:`EtcdRefused` for wrong credentials."""
+        if self.access.user is None:
+            return
+        request = rpc.AuthenticateRequest(name=self.access.user, password=self.access.password())
+        try:
+            answer = await rpc.AuthStub(self._channel).Authenticate(request, timeout=CALL_TIMEOUT)
+        except rpc.AioRpcError as error:
+            raise translate(error, f"log in to {self.url} as {self.access.user}") from error
+        self.metadata = (("hasleader", "true"), ("token", answer.token))
+
+    async def close(self) -> None:
+        """End all calls and the channel."""
+        self.abandon("closed")
+        await self._channel.close()

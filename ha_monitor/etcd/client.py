@@ -1,0 +1,182 @@
+"""Calls to a cluster: one connection at a time, the next member when it fails, a deadline on each call."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import anyio
+from aetcd import rpc
+
+from ha_monitor.errors import EtcdTokenInvalid, EtcdUnavailable
+from ha_monitor.etcd.channel import CALL_TIMEOUT, Access, Connection
+from ha_monitor.etcd.faults import translate
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+
+_Reply = TypeVar("_Reply")
+
+LIST_TIMEOUT = 30.0
+"""Deadline of a page of a list, in seconds: a page may hold megabytes and wait behind a busy disk."""
+
+PUTS_IN_A_TRANSACTION = 128
+"""etcd's ``--max-txn-ops`` default."""
+
+
+class EtcdSettings(Protocol):
+    """What a client needs of the settings."""
+
+    @property
+    def etcd(self) -> Sequence[str]:
+        """URLs of the members of one cluster."""
+
+    @property
+    def access(self) -> Access:
+        """Who we are to them."""
+
+
+def range_end(prefix: bytes) -> bytes:
+    """Give the end of the range of all keys with ``prefix`` (aetcd's own is wrong for a prefix that ends in 0xff)."""
+    stripped = prefix.rstrip(b"\xff")
+    return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else b"\0"
+
+
+class EtcdClient:
+    """A client of one cluster; made by :func:`open_client`.
+
+    Calls raise the classes of :mod:`ha_monitor.errors`: :class:`~ha_monitor.errors.EtcdUnavailable` where another
+    try may work, :class:`~ha_monitor.errors.EtcdRefused` where somebody has to act.
+    """
+
+    def __init__(self, urls: Sequence[str], access: Access) -> None:
+        self._urls = tuple(urls)
+        self._access = access
+        self._at = 0
+        self._connection: Connection | None = None
+        self._connecting = anyio.Lock()
+        self._closing: list[Connection] = []
+        self.progress_is_ordered = False
+        self.version = ""
+
+    async def connection(self) -> Connection:
+        """Give the connection in use, or make one to the member whose turn it is."""
+        async with self._connecting:
+            await self._close_abandoned()
+            if self._connection is None or self._connection.lost is not None:
+                fresh = Connection(self._urls[self._at % len(self._urls)], self._access)
+                try:
+                    await fresh.authenticate()
+                    await self._ask_version(fresh)
+                except BaseException:
+                    self._at += 1
+                    with anyio.CancelScope(shield=True):
+                        await fresh.close()
+                    raise
+                self._connection = fresh
+            return self._connection
+
+    async def _ask_version(self, connection: Connection) -> None:
+        """Learn whether an answer to a progress request is in line with the events (etcd#15220)."""
+        try:
+            status = await connection.maintenance.Status(
+                rpc.StatusRequest(), timeout=CALL_TIMEOUT, metadata=connection.metadata
+            )
+        except rpc.AioRpcError as error:
+            fault = translate(error, f"connect to {connection.url}")
+            if isinstance(fault, EtcdUnavailable):
+                raise fault from error
+            self.version, self.progress_is_ordered = "", False  # asking may be forbidden: take the careful way
+            return
+        self.version = status.version
+        self.progress_is_ordered = progress_is_ordered(status.version)
+
+    async def _close_abandoned(self) -> None:
+        while self._closing:
+            await self._closing.pop().close()
+
+    def abandon(self, connection: Connection, reason: str) -> None:
+        """Leave a member that does not serve us, for the next one; every call on the connection ends at once."""
+        if connection is self._connection and connection.lost is None:
+            self._at += 1
+            self._closing.append(connection)
+        connection.abandon(reason)
+
+    async def close(self) -> None:
+        """End all calls and channels."""
+        await self._close_abandoned()
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def call(self, doing: str, make: Callable[[Connection], Awaitable[_Reply]], *, leave: bool = True) -> _Reply:
+        """Make a unary call; with an invalid token, log in again once and retry.
+
+        :param doing: what it does, for the words of an error.
+        :param leave: whether a failure for want of an answer means that this member is to be left.
+        """
+        for last in (False, True):
+            connection = await self.connection()
+            try:
+                with connection.guard():
+                    return await make(connection)
+            except rpc.AioRpcError as error:
+                fault = translate(error, doing)
+                if isinstance(fault, EtcdTokenInvalid) and not last:
+                    await self.login_again(connection)
+                    continue
+                if isinstance(fault, EtcdUnavailable) and leave:
+                    self.abandon(connection, str(fault))
+                raise fault from error
+        raise AssertionError("unreachable")
+
+    async def login_again(self, connection: Connection) -> None:
+        """Get a fresh token. Raises :class:`~ha_monitor.errors.EtcdRefused` where the credentials are wrong."""
+        with connection.guard():
+            await connection.authenticate()
+
+    async def range(self, request: rpc.RangeRequest, doing: str, timeout: float = CALL_TIMEOUT) -> rpc.RangeResponse:
+        """Read keys, linearizably unless the request says otherwise."""
+        return await self.call(doing, lambda c: c.kv.Range(request, timeout=timeout, metadata=c.metadata))
+
+    async def txn(self, request: rpc.TxnRequest, doing: str) -> rpc.TxnResponse:
+        """Run a transaction."""
+        return await self.call(doing, lambda c: c.kv.Txn(request, timeout=CALL_TIMEOUT, metadata=c.metadata))
+
+    async def put_many(self, items: Iterable[tuple[str, bytes]]) -> int:
+        """Put keys, up to 128 in a transaction; give how many."""
+        batch: list[rpc.RequestOp] = []
+        count = 0
+        for key, value in items:
+            batch.append(rpc.RequestOp(request_put=rpc.PutRequest(key=key.encode(), value=value)))
+            count += 1
+            if len(batch) == PUTS_IN_A_TRANSACTION:
+                await self.txn(rpc.TxnRequest(success=batch), "put")
+                batch = []
+        if batch:
+            await self.txn(rpc.TxnRequest(success=batch), "put")
+        return count
+
+
+def progress_is_ordered(version: str) -> bool:
+    """Tell whether this etcd answers a progress request only once all earlier events are out.
+
+    Fixed in 3.4.25 and 3.5.8 (etcd's changelogs, issue 15220).
+    """
+    match = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
+    if match is None:
+        return False
+    major, minor, patch = (int(part) for part in match.groups())
+    fixed_in = {(3, 4): 25, (3, 5): 8}.get((major, minor))
+    return patch >= fixed_in if fixed_in is not None else (major, minor) > (3, 5)
+
+
+@contextlib.asynccontextmanager
+async def open_client(settings: EtcdSettings) -> AsyncIterator[EtcdClient]:
+    """Open a client; nothing is sent before the first call."""
+    client = EtcdClient(settings.etcd, settings.access)
+    try:
+        yield client
+    finally:
+        with anyio.CancelScope(shield=True):
+            await client.close()

@@ -1,0 +1,74 @@
+"""What a failed gRPC call means: one table from status code and words to our own error classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aetcd import rpc
+
+from ha_monitor.errors import (
+    EtcdCompacted,
+    EtcdError,
+    EtcdNoSpace,
+    EtcdRefused,
+    EtcdTokenInvalid,
+    EtcdTooLarge,
+    EtcdUnavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_Code = rpc.StatusCode
+
+# gRPC reports a TLS failure as UNAVAILABLE, like a server that is down; only the words tell (grpcio 1.85).
+_TLS_WORDS = ("certificate", "ssl_error", "ssl handshake", "handshake failed", "tls handshake", "tsi_")
+_TOKEN_WORDS = ("invalid auth token", "auth revision in header is old")
+_REFUSED_WORDS = ("permission denied", "authentication failed", "user name is empty", "auth: ", "client cert")
+
+
+def translate(error: rpc.AioRpcError, doing: str) -> EtcdError:
+    """Give the error of this package for one of gRPC's.
+
+    :param doing: what was tried, for the words (``"list /config/…"``).
+    """
+    return classify(error.code(), error.details() or "", doing)
+
+
+def classify(code: rpc.StatusCode, details: str, doing: str) -> EtcdError:
+    """The same from the bare status code and its words."""
+    text = f"{doing}: {details or code.name}"
+    words = details.lower()
+    if _any(_TOKEN_WORDS, words) or code is _Code.UNAUTHENTICATED:
+        return EtcdTokenInvalid(text)
+    if "database space exceeded" in words:
+        return EtcdNoSpace(text)
+    if _any(_REFUSED_WORDS, words) or code is _Code.PERMISSION_DENIED:
+        return EtcdRefused(text)
+    if code is _Code.OUT_OF_RANGE:  # "compacted", or "future" from a member that lags behind: both want a new list
+        return EtcdCompacted(text)
+    if code is _Code.RESOURCE_EXHAUSTED and "message larger than max" in words:
+        return EtcdTooLarge(text)
+    if code is _Code.UNAVAILABLE and _any(_TLS_WORDS, words):
+        return EtcdRefused(f"TLS: {text}")
+    if code in _RETRYABLE:
+        return EtcdUnavailable(text)
+    return EtcdError(text)
+
+
+# INTERNAL is among them: a refusal for "no leader" surfaces so when it overtakes the request's write (measured).
+_RETRYABLE = frozenset(
+    {
+        _Code.UNAVAILABLE,
+        _Code.DEADLINE_EXCEEDED,
+        _Code.INTERNAL,
+        _Code.ABORTED,
+        _Code.CANCELLED,
+        _Code.RESOURCE_EXHAUSTED,
+        _Code.UNKNOWN,
+    }
+)
+
+
+def _any(needles: Iterable[str], text: str) -> bool:
+    return any(needle in text for needle in needles)

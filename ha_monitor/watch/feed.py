@@ -1,0 +1,230 @@
+"""Drives the list-and-watch of one prefix over etcd, for good: does what the state machine asks, again after a pause.
+
+What to do next is decided in :mod:`ha_monitor.watch.state_machine`; what comes of the items is a :class:`Sink`'s
+business. The sign of life of an idle stream is asked for by :mod:`ha_monitor.watch.pulse`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+import anyio
+from aetcd import rpc
+
+from ha_monitor.errors import EtcdCompacted, EtcdError, EtcdRefused, EtcdTooLarge, EtcdUnavailable
+from ha_monitor.etcd.client import LIST_TIMEOUT, range_end
+from ha_monitor.etcd.stream import open_stream
+from ha_monitor.watch.backoff import Backoff
+from ha_monitor.watch.state_machine import (
+    Apply,
+    Broken,
+    Events,
+    Gone,
+    Input,
+    Items,
+    ListBegins,
+    ListEnds,
+    Listing,
+    Lost,
+    Opened,
+    Page,
+    Progress,
+    Proven,
+    State,
+    TooLarge,
+    begin,
+    step,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ha_monitor.clock import Clock
+    from ha_monitor.etcd.client import EtcdClient
+    from ha_monitor.etcd.stream import WatchStream
+
+log = logging.getLogger(__name__)
+
+NO_SIGN_OF_LIFE = 4.0
+"""Seconds after which a stream that does not answer a progress request is given up. Chosen: with the probe's pause
+of 2 s it is told within 10 s that etcd can't be heard."""
+
+
+class Sink(Protocol):
+    """Keeps the items of a prefix."""
+
+    def list_begins(self) -> None:
+        """Note that the items that follow replace all that is known."""
+
+    def put_items(self, items: Sequence[rpc.KeyValue]) -> None:
+        """Take some items of a list."""
+
+    def list_ends(self, revision: int) -> None:
+        """Drop what the list did not have."""
+
+    def apply(self, events: Sequence[rpc.Event]) -> None:
+        """Apply the events of one or more whole revisions."""
+
+
+class Feed:
+    """Keeps a sink equal to what etcd has under a prefix."""
+
+    def __init__(
+        self,
+        prefix: str,
+        client: EtcdClient,
+        sink: Sink,
+        clock: Clock,
+        *,
+        on_turn: Callable[[], None],
+        on_fault: Callable[[EtcdError], None],
+    ) -> None:
+        """Prepare; :meth:`run` does the work.
+
+        :param on_turn: called when ``caught_up`` has changed.
+        :param on_fault: called with each failure, before the pause; what it raises ends the feed.
+        """
+        self.prefix = prefix
+        self.revision = 0
+        self.proven_at = 0.0
+        self.caught_up = False
+        self.fault = "not listed yet"
+        self.relists = 0
+        self.listed = 0
+        self._bytes = prefix.encode()
+        self._client = client
+        self._sink = sink
+        self._clock = clock
+        self._on_turn = on_turn
+        self._on_fault = on_fault
+        self._backoff = Backoff()
+        self._refusals = Backoff(cap=5.0)  # a login costs the server a bcrypt round
+        self._state: State = begin(self._bytes)
+        self._stream: WatchStream | None = None
+        self._unanswered_since: float | None = None
+
+    async def run(self) -> None:
+        """Follow the prefix until cancelled. Raises only what ``on_fault`` raises."""
+        while True:
+            try:
+                if isinstance(self._state, Listing):
+                    await self._list_page(self._state)
+                else:
+                    await self._watch(self._state.next_revision)
+            except EtcdError as error:
+                await self._recover(error)
+
+    async def _list_page(self, at: Listing) -> None:
+        request = rpc.RangeRequest(key=at.start, range_end=range_end(self._bytes), limit=at.limit, revision=at.revision)
+        reply = await self._client.range(request, f"list {self.prefix}", LIST_TIMEOUT)
+        self._backoff.reset()
+        self._take(Page(reply.kvs, reply.header.revision, reply.more))
+
+    async def _watch(self, start_revision: int) -> None:
+        connection = await self._client.connection()
+        async with open_stream(connection, self._bytes) as stream:
+            newest = await self._client.range(
+                rpc.RangeRequest(key=self._bytes, count_only=True), f"read the revision for {self.prefix}"
+            )
+            if newest.header.revision >= start_revision - 1:
+                await stream.create(self._bytes, start_revision)
+            self._take(Opened(newest.header.revision))
+            if isinstance(self._state, Listing):
+                return
+            self._stream = stream
+            try:
+                while True:
+                    reply = await stream.read()
+                    self._backoff.reset()
+                    self._refusals.reset()
+                    self._unanswered_since = None
+                    if reply.events:
+                        self._take(Events(reply.events))
+                    else:
+                        self._take(Progress(reply.header.revision, self._in_line(reply)))
+            finally:
+                self._stream = None
+                self._unanswered_since = None
+
+    def _in_line(self, reply: rpc.WatchResponse) -> bool:
+        return reply.watch_id >= 0 or self._client.progress_is_ordered
+
+    def _take(self, got: Input) -> None:
+        self._state, effects = step(self._bytes, self._state, got)
+        for effect in effects:
+            if isinstance(effect, Apply):
+                self._sink.apply(effect.events)
+            elif isinstance(effect, Proven):
+                self._proven(effect.revision)
+            elif isinstance(effect, Lost):
+                self._lost()
+            elif isinstance(effect, Items):
+                self.listed += len(effect.items)
+                self._sink.put_items(effect.items)
+            elif isinstance(effect, ListBegins):
+                self.listed = 0
+                self.relists += 1
+                self._sink.list_begins()
+            elif isinstance(effect, ListEnds):
+                self._sink.list_ends(effect.revision)
+
+    def _proven(self, revision: int) -> None:
+        self.revision = revision
+        self.proven_at = self._clock.time()
+        if not self.caught_up:
+            self.caught_up = True
+            self.fault = ""
+            self._on_turn()
+
+    def _lost(self) -> None:
+        if self.caught_up:
+            self.caught_up = False
+            self.fault = self.fault or "catching up"
+            self._on_turn()
+
+    async def _recover(self, error: EtcdError) -> None:
+        self.fault = str(error)
+        if isinstance(error, EtcdCompacted):
+            self._take(Gone())
+        elif isinstance(error, EtcdTooLarge):
+            self._take(TooLarge())
+        else:
+            self._take(Broken())
+        self._on_fault(error)
+        if isinstance(error, EtcdRefused):
+            await self._login_again()
+            await anyio.sleep(self._refusals.delay())
+        else:
+            await anyio.sleep(self._backoff.delay())
+
+    async def _login_again(self) -> None:
+        """Get a fresh token: etcd 3.5 says "permission denied" for one that has expired, too."""
+        try:
+            await self._client.login_again(await self._client.connection())
+        except EtcdError as error:
+            log.debug("%s: %s", self.prefix, error)
+
+    def relist(self, reason: str) -> None:
+        """List again: the store is not the one that was listed."""
+        self.fault = reason
+        self._take(Gone())
+        if self._stream is not None:
+            self._stream.connection.abandon(reason)
+
+    async def ask_progress(self) -> None:
+        """Ask the stream for a sign of life, and give its connection up where the last one is overdue."""
+        stream = self._stream
+        if stream is None:
+            return
+        now = self._clock.monotonic()
+        if self._unanswered_since is None:
+            self._unanswered_since = now
+        elif now - self._unanswered_since > NO_SIGN_OF_LIFE:
+            reason = f"watch {self.prefix}: no sign of life for {NO_SIGN_OF_LIFE:g} s"
+            self._client.abandon(stream.connection, reason)
+            return
+        try:
+            await stream.ask_progress()
+        except EtcdUnavailable as error:
+            log.debug("%s", error)  # the reader of the stream meets the same, and acts

@@ -1,0 +1,140 @@
+"""The proof of life: is etcd heard, is it the store that we know, and does each watch stream still talk?
+
+Two questions are asked again and again. A linearizable read (never a serializable one, which a member without
+quorum answers, stale) with a deadline: it finds a frozen member, a lost quorum, an expired token, access taken away,
+and a store that was wiped or restored. And a progress request on each stream: it finds a stream that has died
+without a word, and proves how far each watch is while nothing changes.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+from aetcd import rpc
+
+from ha_monitor.errors import EtcdError, EtcdRefused
+from ha_monitor.etcd.client import range_end
+from ha_monitor.watch.backoff import Backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ha_monitor.clock import Clock
+    from ha_monitor.etcd.client import EtcdClient
+    from ha_monitor.watch.feed import Feed
+
+log = logging.getLogger(__name__)
+
+PROBE_EVERY = 2.0
+"""Seconds between two probes; with their deadline below, losing etcd is told within 10 s (DESIGN of the readiness)."""
+
+PROBE_TIMEOUT = 4.0
+"""Deadline of a probe, in seconds. etcd itself gives up on a read without quorum after 7 s: too late for us."""
+
+CATCH_UP_EVERY = 0.25
+"""Seconds between two progress requests to a watch that is catching up. etcd sorts its lagging watchers every 0.1 s
+(``syncWatchersLoop``), so two answers this far apart with no event between them are not both ahead of a backlog."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreId:
+    """What tells one life of a store from another: it changed, or one of the numbers went back."""
+
+    cluster_id: int
+    raft_term: int
+    revision: int
+
+    def continues(self, before: StoreId) -> bool:
+        """Tell whether this can be the store seen before, later."""
+        return (
+            self.cluster_id == before.cluster_id
+            and self.raft_term >= before.raft_term
+            and self.revision >= before.revision
+        )
+
+
+class Pulse:
+    """Asks; ``heard`` and ``fault`` are the answer."""
+
+    def __init__(
+        self,
+        client: EtcdClient,
+        clock: Clock,
+        key: str,
+        feeds: Callable[[], Iterable[Feed]],
+        *,
+        on_turn: Callable[[], None],
+        on_fault: Callable[[EtcdError], None],
+    ) -> None:
+        """Prepare; :meth:`run` does the work.
+
+        :param key: a prefix that we may read.
+        :param feeds: gives the feeds as they are now.
+        :param on_turn: called when ``heard`` has changed.
+        :param on_fault: called with each failure; what it raises ends the pulse.
+        """
+        self.heard = False
+        self.fault = "etcd was not reached yet"
+        self.revision = 0
+        self.proven_at = 0.0
+        self._failures = Backoff()
+        self._refusals = Backoff(cap=5.0)  # a login costs the server a bcrypt round
+        self._store: StoreId | None = None
+        self._client = client
+        self._clock = clock
+        self._key = key.encode()
+        self._feeds = feeds
+        self._on_turn = on_turn
+        self._on_fault = on_fault
+
+    async def run(self) -> None:
+        """Ask until cancelled. Raises only what ``on_fault`` raises."""
+        next_probe = 0.0
+        while True:
+            beat = self._clock.monotonic() >= next_probe
+            if beat:
+                pause = await self._probe()
+                next_probe = self._clock.monotonic() + pause
+            for feed in tuple(self._feeds()):
+                if beat or not feed.caught_up:
+                    await feed.ask_progress()
+            hurry = not all(feed.caught_up for feed in self._feeds())
+            left = next_probe - self._clock.monotonic()
+            await anyio.sleep(min(left, CATCH_UP_EVERY) if hurry else left)
+
+    async def _probe(self) -> float:
+        """Ask once; give the pause before the next time."""
+        request = rpc.RangeRequest(key=self._key, range_end=range_end(self._key), limit=1, keys_only=True)
+        try:
+            reply = await self._client.range(request, "probe", PROBE_TIMEOUT)
+        except EtcdError as error:
+            self._turn(heard=False, fault=str(error))
+            self._on_fault(error)
+            return (self._refusals if isinstance(error, EtcdRefused) else self._failures).delay()
+        header = reply.header
+        self._look_at(StoreId(header.cluster_id, header.raft_term, header.revision))
+        self.revision = header.revision
+        self.proven_at = self._clock.time()
+        self._turn(heard=True, fault="")
+        self._failures.reset()
+        self._refusals.reset()
+        return PROBE_EVERY
+
+    def _look_at(self, store: StoreId) -> None:
+        before, self._store = self._store, store
+        if before is not None and not store.continues(before):
+            log.warning(
+                "the store was replaced: revision %d of cluster %x after %d of %x; everything is listed again",
+                store.revision, store.cluster_id, before.revision, before.cluster_id,
+            )  # fmt: skip
+            for feed in tuple(self._feeds()):
+                feed.relist("the store was replaced by another or an older one")
+
+    def _turn(self, *, heard: bool, fault: str) -> None:
+        self.fault = fault
+        if heard != self.heard:
+            self.heard = heard
+            self._on_turn()

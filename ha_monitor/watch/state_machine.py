@@ -1,0 +1,230 @@
+"""The list-and-watch of one prefix as a value: states, inputs, and one pure step between them.
+
+The rules it encodes are etcd's own (``client/v3/watch.go`` and the robustness validators):
+
+- list at one revision, page by page, then watch from the next one; never "from now";
+- the resume point moves only at the end of a reply, since all events of one revision come in one reply;
+- a compacted start is a normal event: list again, and whoever keeps the items finds what went missing;
+- a store whose revision is lower than one already seen was wiped or restored: list again.
+
+No I/O, no clock and no task is here: :mod:`ha_monitor.watch.feed` asks :func:`step` what to do next and does it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aetcd import rpc
+
+PAGE = 2_000
+"""Keys in a page of a list: a page is decoded in one go, and 2,000 keep the event loop under about 20 ms."""
+
+# ------------------------------------------------------------------ states: each says what is to be done next
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Read the next page from ``start`` at ``revision`` (0: the newest, which pins those that follow)."""
+
+    start: bytes
+    revision: int = 0
+    limit: int = PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Open a watch stream from ``next_revision``. ``fresh``: straight after a list, which is proof up to there."""
+
+    next_revision: int
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """Read the stream.
+
+    ``target`` is the store's revision when the stream was opened: the watch has caught up when it is known to be
+    past it. ``asked`` is the revision of the last answer to a progress request with no event since (0: none).
+    """
+
+    next_revision: int
+    target: int
+    caught_up: bool = False
+    asked: int = 0
+
+
+State: TypeAlias = Listing | Opening | Watching
+
+# ------------------------------------------------------------------ inputs: what the I/O loop got back
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list, read at ``revision``; ``more`` says that there are keys behind it."""
+
+    items: Sequence[rpc.KeyValue]
+    revision: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The stream is open; ``revision`` is the store's, read linearizably just before."""
+
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """A reply with events, in order."""
+
+    events: Sequence[rpc.Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A reply without events: the store is at ``revision``.
+
+    ``ordered``: it came in line with the events, so all of them up to there were delivered. The answer to a progress
+    request is not, on etcd before 3.4.25 and 3.5.8: it may overtake a backlog (measured on 3.5.1).
+    """
+
+    revision: int
+    ordered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The revision asked for is compacted away, or the store went back in time: only a new list helps."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """The reply is larger than we can receive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The call or the stream failed."""
+
+
+Input: TypeAlias = Page | Opened | Events | Progress | Gone | TooLarge | Broken
+
+# ------------------------------------------------------------------ effects: what whoever keeps the items is told
+
+
+@dataclass(frozen=True, slots=True)
+class ListBegins:
+    """A list starts: the items that follow replace everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Some of the list's items."""
+
+    items: Sequence[rpc.KeyValue]
+
+
+@dataclass(frozen=True, slots=True)
+class ListEnds:
+    """The list is whole, as of ``revision``: what was not in it is no more."""
+
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Apply these events, together."""
+
+    events: Sequence[rpc.Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """All that is known is right up to ``revision``, and the watch has caught up."""
+
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The watch is not caught up any more."""
+
+
+Effect: TypeAlias = ListBegins | Items | ListEnds | Apply | Proven | Lost
+Step: TypeAlias = "tuple[State, tuple[Effect, ...]]"
+
+
+def begin(prefix: bytes) -> Listing:
+    """Give the first state of a watch on ``prefix``."""
+    return Listing(prefix)
+
+
+def step(prefix: bytes, state: State, got: Input) -> Step:
+    """Go one step: the new state and what the keeper of the items is told.
+
+    Raises ``TypeError`` for an input that can't come in that state: a bug of the caller.
+    """
+    if isinstance(got, Gone):
+        return begin(prefix), (Lost(),)
+    if isinstance(state, Listing):
+        return _listing(state, got)
+    if isinstance(got, TooLarge):  # resuming would meet the same batch for ever
+        return begin(prefix), (Lost(),)
+    if isinstance(got, Broken):
+        return Opening(state.next_revision, fresh=False), (Lost(),)
+    if isinstance(state, Opening):
+        return _opening(prefix, state, got)
+    return _watching(state, got)
+
+
+def _listing(state: Listing, got: Input) -> Step:
+    if isinstance(got, Broken):
+        return state, (Lost(),)
+    if isinstance(got, TooLarge):
+        return replace(state, limit=max(1, state.limit // 2)), ()
+    if not isinstance(got, Page):
+        raise TypeError(f"{type(got).__name__} while listing")
+    begins = (ListBegins(),) if state.revision == 0 else ()
+    revision = state.revision or got.revision
+    if got.more and got.items:
+        after = got.items[-1].key + b"\0"
+        return replace(state, start=after, revision=revision), (*begins, Items(got.items))
+    return Opening(revision + 1, fresh=True), (*begins, Items(got.items), ListEnds(revision))
+
+
+def _opening(prefix: bytes, state: Opening, got: Input) -> Step:
+    if not isinstance(got, Opened):
+        raise TypeError(f"{type(got).__name__} while opening")
+    if got.revision < state.next_revision - 1:  # etcd would accept the watch, and be silent until it gets there
+        return begin(prefix), (Lost(),)
+    if state.fresh:
+        return Watching(state.next_revision, state.next_revision - 1, caught_up=True), (
+            Proven(state.next_revision - 1),
+        )
+    return Watching(state.next_revision, got.revision), ()
+
+
+def _watching(state: Watching, got: Input) -> Step:
+    if isinstance(got, Events):
+        last = got.events[-1].kv.mod_revision
+        caught_up = state.caught_up or last >= state.target
+        after = replace(state, next_revision=max(last + 1, state.next_revision), caught_up=caught_up, asked=0)
+        return after, (Apply(got.events), Proven(last)) if caught_up else (Apply(got.events),)
+    if not isinstance(got, Progress):
+        raise TypeError(f"{type(got).__name__} while watching")
+    if got.ordered:
+        proven = got.revision
+        after = replace(state, next_revision=max(proven + 1, state.next_revision), asked=proven)
+    else:
+        # Such an answer may overtake events, so it is believed only when the next one comes and none did in between.
+        # The resume point never moves by it.
+        proven = state.asked
+        after = replace(state, asked=got.revision)
+    if proven < state.target or proven == 0:
+        return after, ()
+    return replace(after, caught_up=True), (Proven(proven),)

@@ -1,0 +1,88 @@
+"""All watches: one feed per prefix, started when somebody first needs the prefix, and one view behind each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ha_monitor.watch.feed import Feed
+from ha_monitor.watch.views import KeyView, StateView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from anyio.abc import TaskGroup
+
+    from ha_monitor.clock import Clock
+    from ha_monitor.errors import EtcdError
+    from ha_monitor.etcd.client import EtcdClient
+    from ha_monitor.evaluate.state import StateReader
+
+
+class Watches:
+    """Gives the view of a prefix; the feed behind it runs in the task group that it was made with."""
+
+    def __init__(
+        self,
+        client: EtcdClient,
+        clock: Clock,
+        tasks: TaskGroup,
+        *,
+        on_turn: Callable[[], None],
+        on_fault: Callable[[EtcdError], None],
+    ) -> None:
+        """Prepare; nothing is watched yet.
+
+        :param on_turn: called when a feed has caught up or fallen behind.
+        :param on_fault: called with each failure; what it raises ends everything.
+        """
+        self._client = client
+        self._clock = clock
+        self._tasks = tasks
+        self._on_turn = on_turn
+        self._on_fault = on_fault
+        self._feeds: dict[str, Feed] = {}
+        self._keys: dict[str, KeyView] = {}
+        self._states: dict[str, StateView] = {}
+
+    def keys(self, prefix: str) -> KeyView:
+        """Give the view of a prefix of configs, templates or stack outputs."""
+        view = self._keys.get(prefix)
+        if view is None:
+            view = self._keys[prefix] = KeyView(prefix)
+            self._follow(view)
+        return view
+
+    def states(self, prefix: str, read: StateReader) -> StateView:
+        """Give the view of a prefix of states or records.
+
+        :param read: reads a value; the first to ask for the prefix decides.
+        """
+        view = self._states.get(prefix)
+        if view is None:
+            view = self._states[prefix] = StateView(prefix, read)
+            self._follow(view)
+        return view
+
+    def _follow(self, view: KeyView | StateView) -> None:
+        feed = Feed(view.prefix, self._client, view, self._clock, on_turn=self._on_turn, on_fault=self._on_fault)
+        self._feeds[view.prefix] = feed
+        self._tasks.start_soon(feed.run, name=f"watch {view.prefix}")
+
+    def feeds(self) -> Iterator[Feed]:
+        """Give all feeds."""
+        return iter(self._feeds.values())
+
+    @property
+    def behind(self) -> Feed | None:
+        """A feed that has not caught up, if there is one."""
+        return next((feed for feed in self._feeds.values() if not feed.caught_up), None)
+
+    @property
+    def revision(self) -> int:
+        """The revision up to which every watch is known to be right."""
+        return min((feed.revision for feed in self._feeds.values()), default=0)
+
+    @property
+    def proven_at(self) -> float:
+        """When that was last proven for the watch that has waited longest, in seconds since the epoch."""
+        return min((feed.proven_at for feed in self._feeds.values()), default=0.0)
