@@ -1,0 +1,46 @@
+"""The time, as one object that is handed in, so that tests can turn it by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Timer(Protocol):
+    """A call that is due later."""
+
+    def cancel(self) -> None:
+        """Forget the call."""
+
+
+class Clock(Protocol):
+    """Time in float seconds."""
+
+    def time(self) -> float:
+        """Seconds since the epoch, for showing only: it jumps when somebody sets it."""
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never jumps, for every decision."""
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        """Call back on the event loop after ``delay`` seconds."""
+
+
+class SystemClock:
+    """The machine's own time, on the running event loop."""
+
+    def time(self) -> float:
+        """Give the wall clock."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Give the monotonic clock."""
+        return time.monotonic()
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        """Call back on the running event loop."""
+        return asyncio.get_running_loop().call_later(delay, callback)

@@ -1,0 +1,149 @@
+"""A rendered resource and the coroutine that is its task: evaluate, say so, sleep until its state changes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from ha_monitor.model import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ha_monitor.clock import Timer
+    from ha_monitor.evaluate.state import State
+    from ha_monitor.plugins import EntryType
+    from ha_monitor.watch.views import Cell, StateView
+
+log = logging.getLogger(__name__)
+
+
+class Judgement(NamedTuple):
+    """What an evaluation came to.
+
+    ``absent_since``: since when (monotonic seconds) nothing can be said; ``due``: when it becomes FAIL for that,
+    ``None`` where no clock runs.
+    """
+
+    status: Status
+    reason: str
+    absent_since: float | None
+    due: float | None
+
+
+def judge(
+    entry_type: EntryType, states: Sequence[State | None], absent_since: float | None, timeout: float, now: float
+) -> Judgement:
+    """Evaluate a rendered resource at the time ``now``: pure.
+
+    UNKNOWN turns to FAIL once it has lasted for ``timeout`` seconds.
+    """
+    status, reason = entry_type.evaluate(states)
+    if status is not Status.UNKNOWN:
+        return Judgement(status, reason, None, None)
+    since = now if absent_since is None else absent_since
+    if now - since >= timeout:
+        return Judgement(Status.FAIL, f"{reason} for {timeout:g} s", since, None)
+    return Judgement(Status.UNKNOWN, reason, since, since + timeout)
+
+
+class Owner(Protocol):
+    """Who is told of an entry's status."""
+
+    def entry_changed(self, entry: Entry, old: Status | None) -> None:
+        """The entry's status is another one; ``old`` is ``None`` at its first evaluation."""
+
+    def now(self) -> tuple[float, float]:
+        """Give the time: monotonic, and since the epoch."""
+
+    def call_at(self, due: float, entry: Entry) -> Timer:
+        """Wake the entry at a monotonic time, or later where etcd can't be heard."""
+
+    def may_fail(self) -> bool:
+        """Tell whether etcd is heard: the absence of a state can't be claimed while it is not."""
+
+
+class Entry:
+    """A rendered resource: what it hangs on and what it is; without an ``entry_type``, another worker serves it."""
+
+    __slots__ = (
+        "absent_since", "cells", "entry_type", "name", "owner", "reason", "shown", "since", "status", "task",
+        "timeout", "timer", "views", "wakeup",
+    )  # fmt: skip
+
+    def __init__(self, name: str, owner: Owner, entry_type: EntryType | None, timeout: float) -> None:
+        self.name = name
+        self.owner = owner
+        self.entry_type = entry_type
+        self.timeout = timeout
+        self.views: tuple[StateView, ...] = ()
+        self.cells: tuple[Cell, ...] = ()
+        self.status: Status | None = None
+        self.shown: Status | None = None
+        """The status that was last part of a verdict."""
+        self.reason = ""
+        self.since = 0.0
+        self.absent_since: float | None = None
+        self.timer: Timer | None = None
+        self.wakeup: asyncio.Future[None] | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def revision(self) -> int:
+        """The etcd revision of the newest change among its states."""
+        return max((cell.revision for cell in self.cells), default=0)
+
+    def wake(self) -> None:
+        """Have it evaluated anew. Any number of calls before it runs come to one evaluation of the newest states."""
+        wakeup = self.wakeup
+        if wakeup is not None and not wakeup.done():
+            wakeup.set_result(None)
+
+    async def run(self) -> None:
+        """Evaluate at each wake-up, until cancelled: the task of this rendered resource."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                self.evaluate()
+                self.wakeup = loop.create_future()
+                await self.wakeup
+        finally:
+            self._set_timer(None)
+
+    def evaluate(self) -> None:
+        """Work out the status, once every state that it hangs on has been listed."""
+        for view in self.views:
+            if not view.synced:
+                return
+        owner = self.owner
+        now, wall = owner.now()
+        status, reason, self.absent_since, due = self._judge(now)
+        if self.timer is not None or due is not None:
+            self._set_timer(due)
+        if status is Status.FAIL and self.status is not Status.FAIL and not owner.may_fail():
+            # Not heard: wait on. The owner wakes all such entries once etcd is heard again.
+            status, reason = Status.UNKNOWN, "etcd can't be heard"
+            self.timer = owner.call_at(now, self)
+        self.reason = reason
+        old = self.status
+        if status is not old:
+            self.status = status
+            self.since = wall
+            owner.entry_changed(self, old)
+
+    def _judge(self, now: float) -> Judgement:
+        assert self.entry_type is not None  # noqa: S101 - entries of other workers have no task
+        try:
+            states = [cell.state for cell in self.cells]
+            return judge(self.entry_type, states, self.absent_since, self.timeout, now)
+        except Exception as error:
+            log.exception("entry %s: its plugin failed", self.name)
+            return Judgement(Status.UNKNOWN, f"plugin failed: {error!r}", self.absent_since, None)
+
+    def _set_timer(self, due: float | None) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        if due is not None:
+            self.timer = self.owner.call_at(due, self)

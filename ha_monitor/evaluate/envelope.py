@@ -1,0 +1,86 @@
+"""Reads what gohan writes under ``/config``: an envelope around a body, in every form that occurs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ha_monitor.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_decode = msgspec.json.Decoder().decode
+_ENVELOPE = frozenset({"body", "version", "marked_for_deletion"})
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A config or a template: its body and the version to publish with. ``ended``: it is marked for deletion."""
+
+    body: Mapping[str, Any]
+    version: int
+    ended: bool = False
+
+
+def read_envelope(value: bytes, puts: int) -> Envelope:
+    """Read a value under ``/config``.
+
+    The body may be an object or a JSON string that holds one (gohan writes the latter). Without an envelope
+    (gohan's ``sync_plain``) the value is the body itself; its version is then its own ``version``, or the number of
+    times the key was put, which counts as gohan's ``config_version`` does.
+
+    :param puts: etcd's version of the key.
+
+    Raises :class:`~ha_monitor.errors.Problem` in words for anything else.
+    """
+    outer = _object(value, "the config")
+    if outer.get("marked_for_deletion") is True:
+        return Envelope({}, 0, ended=True)
+    if "body" not in outer:
+        if _ENVELOPE.issuperset(outer):
+            raise Problem("the config's envelope has no body")
+        return Envelope(outer, _version(outer.get("version", puts)))
+    body = outer["body"]
+    if isinstance(body, str):
+        body = _object(body.encode(), "the config's body")
+    if not isinstance(body, dict):
+        raise Problem(f"the config's body is {_kind(body)}, not an object")
+    return Envelope(body, _version(outer.get("version")))
+
+
+def read_outputs(value: bytes) -> Mapping[str, Any]:
+    """Read a key of the stack outputs: ``{output_key: output_value}``. Raises ``Problem`` for another form."""
+    output = _object(value, "the stack").get("output")
+    if not isinstance(output, list):
+        raise Problem("the stack has no list of outputs")
+    return {
+        item["output_key"]: item.get("output_value")
+        for item in output
+        if isinstance(item, dict) and isinstance(item.get("output_key"), str)
+    }
+
+
+def _object(value: bytes, what: str) -> dict[str, Any]:
+    try:
+        decoded = _decode(value)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise Problem(f"{what} is not JSON: {error}") from error
+    if not isinstance(decoded, dict):
+        hint = ", encoded twice?" if isinstance(decoded, str) else ""
+        raise Problem(f"{what} is {_kind(decoded)}, not an object{hint}")
+    return decoded
+
+
+def _version(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    shown = msgspec.json.encode(value).decode()[:40]
+    raise Problem(f"the config's version is {shown}, not a whole number")
+
+
+def _kind(value: object) -> str:
+    names = {str: "a string", list: "a list", bool: "a boolean", int: "a number", float: "a number"}
+    return names.get(type(value), "null")

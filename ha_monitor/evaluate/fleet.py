@@ -1,0 +1,311 @@
+"""The heart: which resources there are, what each hangs on, and what becomes of a change.
+
+A change of a config, a template or a stack output puts the resources that hang on it into the queue of renderings; a
+change of a state wakes the tasks of the entries that hang on it, and what they find puts their resource into the
+queue of verdicts. One worker takes both queues in slices of a few milliseconds, so that a storm of changes holds up
+neither the event loop nor a single change elsewhere. Nothing here awaits etcd.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import anyio.lowlevel
+
+from ha_monitor.errors import Problem
+from ha_monitor.evaluate.entry import Entry
+from ha_monitor.evaluate.lookup import Lookup, NotYet
+from ha_monitor.evaluate.unit import Family, Unit
+from ha_monitor.model import Change, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ha_monitor.clock import Clock, Timer
+    from ha_monitor.evaluate.leaves import Leaves
+    from ha_monitor.evaluate.state import StateReader
+    from ha_monitor.keys import Keyspace
+    from ha_monitor.lang.scope import Ref
+    from ha_monitor.lang.template import Entry as EntrySpec
+    from ha_monitor.lang.template import Rendering
+    from ha_monitor.plugins import EntryType, StateRef
+    from ha_monitor.watch.watches import Watches
+
+log = logging.getLogger(__name__)
+
+_SLICE = 0.005  # seconds of work before the event loop has a turn
+
+
+class Fleet:
+    """All resources that are monitored."""
+
+    def __init__(
+        self,
+        *,
+        keyspace: Keyspace,
+        plugins: Mapping[str, type[EntryType]],
+        read_state: StateReader,
+        state_timeout: float,
+        watches: Watches,
+        leaves: Leaves,
+        clock: Clock,
+    ) -> None:
+        self.families: dict[str, Family] = {}
+        self.heard = False
+        self.on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
+        self.on_settled: Callable[[Family, str], None] = lambda family, id_: None
+        self.on_idle: Callable[[], None] = lambda: None
+        self.lookup = Lookup(keyspace, watches)
+        self._keyspace = keyspace
+        self._plugins = plugins
+        self._read_state = read_state
+        self._state_timeout = state_timeout
+        self._watches = watches
+        self._leaves = leaves
+        self._clock = clock
+        self._renders: dict[tuple[Family, str], None] = {}
+        self._settles: dict[Unit, None] = {}
+        self._gone: dict[Unit, list[Entry]] = {}
+        self._overdue: set[Entry] = set()
+        self._work = asyncio.Event()
+
+    # -- the worker
+
+    async def run(self) -> None:
+        """Take the queues, until cancelled."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while self._settles or self._renders:
+                self._slice()
+                await anyio.lowlevel.checkpoint()
+            self.on_idle()
+
+    @property
+    def idle(self) -> bool:
+        """Whether every resource is rendered and every entry evaluated."""
+        return (
+            not self._renders
+            and not self._settles
+            and not any(unit.missing for family in self.families.values() for unit in family.units.values())
+        )
+
+    def _slice(self) -> None:
+        until = time.perf_counter() + _SLICE
+        while time.perf_counter() < until:
+            if self._settles:  # first, since each is one change that somebody waits for
+                unit = next(iter(self._settles))
+                del self._settles[unit]
+                self._settle(unit)
+            elif self._renders:
+                family, id_ = job = next(iter(self._renders))
+                del self._renders[job]
+                self._render(family, id_)
+            else:
+                return
+
+    def render_soon(self, family: Family, ids: Iterable[str]) -> None:
+        """Have resources rendered anew."""
+        self._renders.update(dict.fromkeys((family, id_) for id_ in ids))
+        self._work.set()
+
+    def settle_soon(self, unit: Unit) -> None:
+        """Have a verdict worked out."""
+        self._settles[unit] = None
+        self._work.set()
+
+    # -- time, and whether etcd is heard
+
+    def now(self) -> tuple[float, float]:
+        """Give the time: monotonic, and since the epoch."""
+        return self._clock.monotonic(), self._clock.time()
+
+    def call_at(self, due: float, entry: Entry) -> Timer:
+        """Wake an entry at a monotonic time, once etcd is heard."""
+        if not self.heard and due <= self._clock.monotonic():
+            self._overdue.add(entry)
+            return _Waiting(self._overdue, entry)
+        return self._clock.call_later(due - self._clock.monotonic(), entry.wake)
+
+    def hear(self, heard: bool) -> None:
+        """Note whether etcd is heard; what was due meanwhile is due at once."""
+        self.heard = heard
+        if heard:
+            overdue, self._overdue = self._overdue, set()
+            for entry in overdue:
+                entry.wake()
+
+    # -- a config's life
+
+    def _render(self, family: Family, id_: str) -> None:
+        try:
+            envelope = family.configs.envelope(id_)
+        except Problem as problem:
+            self._stumble(self._unit(family, id_), str(problem))
+            return
+        if envelope is None or envelope.ended or family.template_id is None:
+            self._end(family, id_)
+            return
+        unit = self._unit(family, id_)
+        unit.version = envelope.version
+        unit.name = str(envelope.body.get("name") or "")
+        if family.template is None:
+            self._stumble(unit, family.problem or "its template can't be used")
+            return
+        try:
+            rendering = family.template.render(family.type, id_, envelope.body, self.lookup)
+        except NotYet as not_yet:
+            not_yet.view.when_synced(lambda: self.render_soon(family, (id_,)))
+            return
+        self._hang(unit, rendering.reads)
+        if rendering.problem is not None:
+            self._stumble(unit, rendering.problem)
+        else:
+            self._rendered(unit, rendering)
+
+    def _unit(self, family: Family, id_: str) -> Unit:
+        unit = family.units.get(id_)
+        if unit is None:
+            unit = family.units[id_] = Unit(family, id_, self)
+        unit.config_revision = family.configs.revision(id_)
+        return unit
+
+    def _hang(self, unit: Unit, reads: Iterable[Ref]) -> None:
+        family, id_ = unit.family, unit.id
+        for view, key, told in unit.hangs:
+            view.unhang(key, told)
+        if not reads:
+            unit.hangs = ()
+            return
+
+        def tell() -> None:
+            self.render_soon(family, (id_,))
+
+        unit.hangs = tuple((self.lookup.view(ref), ref.id, tell) for ref in reads)
+        for view, key, _ in unit.hangs:
+            view.hang(key, tell)
+
+    def _stumble(self, unit: Unit, problem: str) -> None:
+        if unit.problem is None:
+            unit.problem_since = self._clock.monotonic()
+        unit.problem = problem
+        unit.foreign = False
+        self._replace(unit, ())
+
+    def _rendered(self, unit: Unit, rendering: Rendering) -> None:
+        unit.problem = None
+        unit.foreign = not all(spec.served for spec in rendering.entries)
+        known = {entry.name: entry for entry in unit.entries}
+        self._replace(unit, tuple(self._entry(unit, spec, known.get(spec.name)) for spec in rendering.entries))
+
+    def _entry(self, unit: Unit, spec: EntrySpec, known: Entry | None) -> Entry:
+        given = spec.props.get("timeout")
+        timeout = float(given) if isinstance(given, (int, float)) else self._state_timeout
+        cls = self._plugins.get(spec.type)
+        if cls is None:
+            entry = Entry(spec.name, unit, None, timeout)
+            entry.reason = f"served by another worker: type {spec.type}"
+            entry.status = Status.UNKNOWN
+            entry.since = self._clock.time()
+            return entry
+        entry_type = cls(spec.props)
+        refs = tuple(entry_type.keys)
+        if known is not None and type(known.entry_type) is cls and self._refs(known) == refs:
+            known.entry_type = entry_type
+            known.timeout = timeout
+            known.wake()
+            return known
+        entry = Entry(spec.name, unit, entry_type, timeout)
+        entry.views = tuple(self._watches.states(self._keyspace.states(ref.type), self._read_state) for ref in refs)
+        entry.cells = tuple(view.hang(ref.id, entry) for view, ref in zip(entry.views, refs, strict=True))
+        return entry
+
+    def _refs(self, entry: Entry) -> tuple[StateRef, ...]:
+        return () if entry.entry_type is None else tuple(entry.entry_type.keys)
+
+    def _replace(self, unit: Unit, entries: tuple[Entry, ...]) -> None:
+        """Give a unit its entries: tasks of new ones start, those of dropped ones end."""
+        before, unit.entries = unit.entries, entries
+        kept = set(entries).intersection(before)
+        dropped = [entry for entry in before if entry not in kept]
+        for entry in dropped:
+            self._drop(entry)
+        shown = [entry for entry in dropped if entry.shown is not None]
+        if shown:
+            self._gone.setdefault(unit, []).extend(shown)
+        unit.missing = sum(entry.status is None for entry in entries)
+        for entry in entries:
+            if entry not in kept and entry.entry_type is not None:
+                self._leaves.start(entry)
+        if not unit.missing:
+            self.settle_soon(unit)
+
+    def _drop(self, entry: Entry) -> None:
+        self._leaves.stop(entry)
+        self._overdue.discard(entry)
+        for view, ref in zip(entry.views, self._refs(entry), strict=True):
+            view.unhang(ref.id, entry)
+
+    def _end(self, family: Family, id_: str) -> None:
+        unit = family.units.pop(id_, None)
+        if unit is not None:
+            self._hang(unit, ())
+            self._replace(unit, ())
+            self._settles.pop(unit, None)
+            unit.status, unit.active = Status.UNKNOWN, None
+            self.on_changes(self._changes(unit))
+            if unit.vouched:
+                family.leaving.add(id_)
+        self.on_settled(family, id_)
+
+    # -- a verdict
+
+    def _settle(self, unit: Unit) -> None:
+        if unit.missing or unit.family.units.get(unit.id) is not unit:
+            return
+        unit.judge(self._clock.time())
+        changes = self._changes(unit)
+        if changes:
+            self.on_changes(changes)
+        if unit.foreign and unit.vouched:
+            unit.vouched = False
+            unit.family.leaving.add(unit.id)
+        self.on_settled(unit.family, unit.id)
+
+    def _changes(self, unit: Unit) -> list[Change]:
+        at = self._clock.time()
+        changes = [
+            Change(
+                unit.family.type, unit.id, entry.name, entry.shown, None, unit.status, unit.active,
+                unit.config_revision, at,
+            )
+            for entry in self._gone.pop(unit, ())
+        ]  # fmt: skip
+        for entry in unit.entries:
+            if entry.shown is not entry.status:
+                revision = entry.revision or unit.config_revision
+                changes.append(
+                    Change(
+                        unit.family.type, unit.id, entry.name, entry.shown, entry.status, unit.status, unit.active,
+                        revision, at,
+                    )
+                )  # fmt: skip
+                entry.shown = entry.status
+        return changes
+
+
+class _Waiting:
+    """The place of an entry among those that wait until etcd is heard."""
+
+    __slots__ = ("_entry", "_overdue")
+
+    def __init__(self, overdue: set[Entry], entry: Entry) -> None:
+        self._overdue = overdue
+        self._entry = entry
+
+    def cancel(self) -> None:
+        """Wait no longer."""
+        self._overdue.discard(self._entry)

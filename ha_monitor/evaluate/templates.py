@@ -1,0 +1,173 @@
+"""Follows the templates: which there are, which resource type each is for, and what compiling them came to."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from ha_monitor.errors import Problem
+from ha_monitor.evaluate.unit import Family
+from ha_monitor.lang.template import compile_template
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from ha_monitor.evaluate.fleet import Fleet
+    from ha_monitor.evaluate.state import StateReader
+    from ha_monitor.keys import Keyspace
+    from ha_monitor.lang.catalog import Catalog
+    from ha_monitor.lang.kinds import Kind
+    from ha_monitor.lang.template import Template
+    from ha_monitor.publish.publisher import Publisher
+    from ha_monitor.watch.views import KeyView
+    from ha_monitor.watch.watches import Watches
+
+log = logging.getLogger(__name__)
+
+HANDLER = "monitoring_worker"
+_SUFFIX = "_monitoring"
+
+
+class Templates:
+    """Keeps the fleet's families equal to the templates in etcd."""
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        publisher: Publisher | None,
+        watches: Watches,
+        keyspace: Keyspace,
+        catalog: Catalog,
+        kinds: Mapping[str, Kind],
+        constants: Mapping[str, object],
+        overrides: Mapping[str, str],
+        only_types: Collection[str],
+        read_state: StateReader,
+        read_record: StateReader,
+    ) -> None:
+        """Prepare; :meth:`follow` begins.
+
+        :param overrides: template id → resource type, where it is not the one in the template's name.
+        :param only_types: resource types to serve; none: all.
+        """
+        self._fleet = fleet
+        self._publisher = publisher
+        self._watches = watches
+        self._keyspace = keyspace
+        self._catalog = catalog
+        self._kinds = kinds
+        self._constants = constants
+        self._overrides = overrides
+        self._only_types = frozenset(only_types)
+        self._read_state = read_state
+        self._read_record = read_record
+        self._view: KeyView | None = None
+        self._problems: dict[str, str] = {}
+
+    def follow(self) -> None:
+        """Begin to watch the templates."""
+        self._view = self._watches.keys(self._keyspace.templates)
+        self._view.on_change = self._changed
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Give template id and problem of each that can't be used."""
+        return iter(sorted(self._problems.items()))
+
+    def _changed(self, template_id: str) -> None:
+        type_ = self._type_of(template_id)
+        self._problems.pop(template_id, None)
+        template: Template | None = None
+        try:
+            body = self._body(template_id)
+            if body is None:
+                self._dropped(template_id, type_)
+                return
+            if type_ is None:
+                raise Problem(f"its name does not end in {_SUFFIX}, and no setting says which type it is for")
+            if self._only_types and type_ not in self._only_types:
+                return
+            template = compile_template(template_id, body, self._kinds, self._catalog, self._constants)
+        except Problem as problem:
+            self._problems[template_id] = str(problem)
+            log.warning("template %s: %s", template_id, problem)
+        if type_ is not None:
+            self._use(template_id, type_, template)
+
+    def _type_of(self, template_id: str) -> str | None:
+        if template_id in self._overrides:
+            return self._overrides[template_id]
+        return template_id.removesuffix(_SUFFIX) if template_id.endswith(_SUFFIX) else None
+
+    def _body(self, template_id: str) -> Mapping[str, object] | None:
+        """Give a template's body; ``None`` where there is none, or it is another handler's."""
+        assert self._view is not None  # noqa: S101 - only the view calls, once followed
+        envelope = self._view.envelope(template_id)
+        if envelope is None or envelope.ended or envelope.body.get("handler") != HANDLER:
+            return None
+        return envelope.body
+
+    def _use(self, template_id: str, type_: str, template: Template | None) -> None:
+        family = self._fleet.families.get(type_)
+        if family is not None and family.template_id not in (None, template_id):
+            self._problems[template_id] = f"type {type_} has a template already: {family.template_id}"
+            return
+        if family is None:
+            family = self._found(type_)
+        family.template_id = template_id
+        family.template = template
+        family.problem = self._problems.get(template_id)
+        if template is not None:
+            self._prefetch(template)
+        self._render_all(family)
+
+    def _found(self, type_: str) -> Family:
+        configs = self._watches.keys(self._keyspace.configs(type_))
+        records = None
+        if self._publisher is not None:
+            records = self._watches.states(self._keyspace.records(type_), self._read_record)
+        family = self._fleet.families[type_] = Family(type_, configs, records)
+        configs.on_change = lambda id_: self._fleet.render_soon(family, (id_,))
+        if records is not None and self._publisher is not None:
+            publisher = self._publisher
+            records.on_record = lambda id_: publisher.record_changed(family, id_)
+        return family
+
+    def _prefetch(self, template: Template) -> None:
+        """Begin to watch what the template is sure to ask for, all at once instead of one after the other."""
+        for type_ in template.config_types:
+            self._watches.keys(self._keyspace.configs(type_))
+        for type_ in template.outputs_types:
+            self._watches.keys(self._keyspace.outputs(type_))
+        for type_ in template.read_types:
+            self._watches.states(self._keyspace.states(type_), self._read_state)
+
+    def _render_all(self, family: Family) -> None:
+        def render() -> None:
+            self._fleet.render_soon(family, {**family.configs.items, **family.units})
+            if family.records is not None:
+                family.records.when_synced(look_for_orphans)
+
+        def look_for_orphans() -> None:
+            """Have the records looked at whose resource ended while nobody watched."""
+            if family.records is not None and self._publisher is not None:
+                for id_ in family.records.cells.keys() - family.configs.items.keys():
+                    self._publisher.want(family, id_)
+
+        family.configs.when_synced(render)
+
+    def _dropped(self, template_id: str, type_: str | None) -> None:
+        """End the resources of a template that is no more; another template of that type takes its place."""
+        family = None if type_ is None else self._fleet.families.get(type_)
+        if family is None or family.template_id != template_id:
+            return
+        family.template_id = family.template = family.problem = None
+        self._render_all(family)
+        for other, other_type in self._others(template_id):
+            if other_type == type_:
+                self._changed(other)
+                return
+
+    def _others(self, template_id: str) -> Iterator[tuple[str, str | None]]:
+        assert self._view is not None  # noqa: S101 - only the view calls, once followed
+        return ((other, self._type_of(other)) for other in sorted(self._view.items) if other != template_id)

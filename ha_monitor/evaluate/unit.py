@@ -1,0 +1,118 @@
+"""A resource as the fleet tracks it: its entries, what they come to, and what it hangs on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from ha_monitor.evaluate.verdict import active, verdict
+from ha_monitor.model import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ha_monitor.clock import Timer
+    from ha_monitor.evaluate.entry import Entry
+    from ha_monitor.lang.template import Template
+    from ha_monitor.watch.views import KeyView, StateView
+
+
+class Family:
+    """The resources of one type and the template they are rendered by."""
+
+    __slots__ = ("configs", "leaving", "problem", "records", "template", "template_id", "type", "units")
+
+    def __init__(self, type_: str, configs: KeyView, records: StateView | None) -> None:
+        self.type = type_
+        self.configs = configs
+        self.records = records
+        """Where their records stand; ``None`` where nothing is published."""
+        self.template_id: str | None = None
+        self.template: Template | None = None
+        self.problem: str | None = None
+        """Why the template can't be used."""
+        self.units: dict[str, Unit] = {}
+        self.leaving: set[str] = set()
+        """Ids whose record is ours, and vouched for by nobody any longer."""
+
+
+class Host(Protocol):
+    """What a unit needs of the fleet."""
+
+    def settle_soon(self, unit: Unit) -> None:
+        """Have the verdict worked out."""
+
+    def now(self) -> tuple[float, float]:
+        """Give the time: monotonic, and since the epoch."""
+
+    def call_at(self, due: float, entry: Entry) -> Timer:
+        """Wake an entry at a monotonic time, once etcd is heard."""
+
+    @property
+    def heard(self) -> bool:
+        """Whether etcd is heard."""
+
+
+class Unit:
+    """One resource."""
+
+    __slots__ = (
+        "active", "config_revision", "entries", "family", "foreign", "hangs", "host", "id", "missing", "name",
+        "problem", "problem_since", "since", "status", "version", "vouched",
+    )  # fmt: skip
+
+    def __init__(self, family: Family, id_: str, host: Host) -> None:
+        self.family = family
+        self.id = id_
+        self.host = host
+        self.name = ""
+        self.version: int | None = None
+        self.config_revision = 0
+        self.entries: tuple[Entry, ...] = ()
+        self.missing = 1
+        """How many entries have not been evaluated yet; 1 before the first rendering as well."""
+        self.foreign = False
+        """Some entry is another worker's, so the record is too."""
+        self.problem: str | None = None
+        self.problem_since = 0.0
+        self.status = Status.UNKNOWN
+        self.active: str | None = None
+        self.since = 0.0
+        self.vouched = False
+        """The record that stands was written or confirmed by us."""
+        self.hangs: tuple[tuple[KeyView, str, Callable[[], None]], ...] = ()
+
+    # -- what its entries ask for (entry.Owner)
+
+    def entry_changed(self, entry: Entry, old: Status | None) -> None:
+        """Note that an entry's status is another one; ``old`` is ``None`` at its first evaluation."""
+        if old is None:
+            self.missing -= 1
+        if not self.missing:
+            self.host.settle_soon(self)
+
+    def now(self) -> tuple[float, float]:
+        """Give the time: monotonic, and since the epoch."""
+        return self.host.now()
+
+    def call_at(self, due: float, entry: Entry) -> Timer:
+        """Wake an entry at a monotonic time, once etcd is heard."""
+        return self.host.call_at(due, entry)
+
+    def may_fail(self) -> bool:
+        """Tell whether etcd is heard: the absence of a state can't be claimed while it is not."""
+        return self.host.heard
+
+    # -- what the fleet asks
+
+    def statuses(self) -> list[tuple[str, Status]]:
+        """Give names and statuses of the entries, in template order."""
+        return [(entry.name, entry.status or Status.UNKNOWN) for entry in self.entries]
+
+    def judge(self, wall: float) -> None:
+        """Work out status and active side from the entries; with a problem there is nothing to be said."""
+        statuses = self.statuses()
+        status = Status.UNKNOWN if self.problem else verdict(status for _, status in statuses)
+        self.active = None if self.problem else active(statuses)
+        if status is not self.status or not self.since:
+            self.status = status
+            self.since = wall
