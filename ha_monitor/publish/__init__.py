@@ -1,0 +1,1 @@
+"""Publishing: what should stand in etcd for each resource, and bringing it there."""

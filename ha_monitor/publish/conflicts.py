@@ -1,0 +1,54 @@
+"""Foreign writers of our records: counted, shown, and met with growing pauses instead of a write war."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+_Key = TypeVar("_Key", bound=Hashable)
+
+QUIET = 60.0
+"""Seconds without a foreign write after which a conflict is over. Chosen."""
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 60.0
+SHOWN_FROM = 2  # one foreign write is put right without a word
+
+
+@dataclass(slots=True)
+class Conflict:
+    """How often a record was changed by another hand, when last, and when we may write again (monotonic seconds)."""
+
+    count: int = 0
+    last: float = 0.0
+    until: float = 0.0
+
+
+class Conflicts(Generic[_Key]):
+    """The conflicts of the last minutes."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[_Key, Conflict] = {}
+
+    def note(self, key: _Key, now: float) -> None:
+        """Count a foreign write: the first is put right at once, each further one after twice the pause."""
+        for old in [old for old, conflict in self._by_key.items() if now - conflict.last > QUIET + LONGEST_PAUSE]:
+            del self._by_key[old]
+        conflict = self._by_key.setdefault(key, Conflict(last=now))
+        conflict.count += 1
+        conflict.last = now
+        pause = 0.0 if conflict.count == 1 else min(FIRST_PAUSE * 2 ** min(conflict.count - 2, 16), LONGEST_PAUSE)
+        conflict.until = now + pause
+
+    def pause(self, key: _Key, now: float) -> float:
+        """Give the seconds to wait before the next write; 0 where none."""
+        conflict = self._by_key.get(key)
+        return 0.0 if conflict is None else max(0.0, conflict.until - now)
+
+    def words(self, key: _Key, now: float) -> str | None:
+        """Say what is going on with a record; ``None`` where nothing is."""
+        conflict = self._by_key.get(key)
+        if conflict is None or conflict.count < SHOWN_FROM or now - conflict.last > QUIET + LONGEST_PAUSE:
+            return None
+        return f"conflict: another writer changed the published record {conflict.count} times"

@@ -1,0 +1,80 @@
+"""What should become of a resource's record in etcd: a pure decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, TypeAlias
+
+from ha_monitor.model import Status
+from ha_monitor.publish.record import esi_record, gohan_record, is_ours
+
+if TYPE_CHECKING:
+    from ha_monitor.evaluate.unit import Family
+
+
+class Publish(str, Enum):
+    """The form of published records."""
+
+    ESI = "esi"
+    GOHAN = "gohan"
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """This value is to stand there, as long as the config is at ``config_revision``."""
+
+    value: bytes
+    config_revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Nothing is to stand there, as long as the config is at ``config_revision`` (0: is not there)."""
+
+    config_revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What stands there is left as it is, for ``seconds`` at the most (``None``: until something changes)."""
+
+    seconds: float | None = None
+
+
+Desire: TypeAlias = Put | Delete | Keep
+
+_KEEP = Keep()
+
+
+def desire(family: Family, id_: str, form: Publish, standing: bytes | None, state_timeout: float, now: float) -> Desire:
+    """Decide what should become of a record.
+
+    :param standing: the record that stands there, ``None`` where there is none.
+    :param now: monotonic seconds.
+    """
+    unit = family.units.get(id_)
+    if unit is None or (unit.foreign and not unit.missing):
+        ours = id_ in family.leaving or (unit is None and standing is not None and _claims(family, standing, form))
+        return Delete(family.configs.revision(id_)) if ours and standing is not None else _KEEP
+    if unit.missing:
+        return _KEEP
+    if unit.problem is not None:
+        if standing is None or not (unit.vouched or _claims(family, standing, form)):
+            return _KEEP
+        left = unit.problem_since + state_timeout - now
+        return Keep(left) if left > 0 else Delete(unit.config_revision)
+    statuses = unit.statuses()
+    if unit.version is None or any(status is Status.UNKNOWN for _, status in statuses):
+        return _KEEP
+    if form is Publish.GOHAN:
+        return Put(gohan_record(unit.status, unit.version), unit.config_revision)
+    return Put(esi_record(statuses, unit.version), unit.config_revision)
+
+
+def _claims(family: Family, standing: bytes, form: Publish) -> bool:
+    """Tell whether a record is of our making, by the template alone: the resource is gone, or can't be rendered."""
+    names = None if family.template is None else family.template.served_names
+    if names is None:
+        return False
+    return is_ours(standing, ("monitoring",) if form is Publish.GOHAN else names)

@@ -1,0 +1,266 @@
+"""Brings the records in etcd to what they should be: level-triggered, batched, fenced by the config's revision.
+
+A record is only named here as one that may have to change. What it should be is worked out when its transaction is
+built, so that the newest status wins, and any number of changes meanwhile come to one write. One transaction carries
+many records, each in a nested transaction with a comparison of its own: one that fails holds up none of the others.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+import anyio
+from aetcd import rpc
+
+from ha_monitor.errors import EtcdError
+from ha_monitor.publish.conflicts import Conflicts
+from ha_monitor.publish.desire import Delete, Keep, Publish, Put, desire
+from ha_monitor.watch.backoff import Backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from anyio.abc import TaskGroup
+
+    from ha_monitor.clock import Clock
+    from ha_monitor.etcd.client import EtcdClient
+    from ha_monitor.evaluate.unit import Family
+    from ha_monitor.watch.views import Cell
+
+log = logging.getLogger(__name__)
+
+RECORDS_IN_A_TRANSACTION = 120
+"""etcd allows 128 operations by default, and takes the larger of comparisons and writes of each nested one off it."""
+
+IN_FLIGHT = 4
+"""Transactions under way at once. Chosen: etcd is busy with one while the next is built and a third travels."""
+
+LOOK_AGAIN = 1.0
+"""Seconds after which a record whose comparison failed is looked at anew, should no event have done so."""
+
+
+class _Write(NamedTuple):
+    family: Family
+    id: str
+    wanted: Put | Delete
+    record_revision: int
+
+
+class Publisher:
+    """Publishes for all families that have records."""
+
+    def __init__(
+        self,
+        client: EtcdClient,
+        clock: Clock,
+        *,
+        form: Publish,
+        state_timeout: float,
+        on_fault: Callable[[EtcdError], None],
+    ) -> None:
+        self.fault = ""
+        """Why nothing can be written at this moment."""
+        self._client = client
+        self._clock = clock
+        self._form = form
+        self._state_timeout = state_timeout
+        self._on_fault = on_fault
+        self._pending: dict[tuple[Family, str], None] = {}
+        self._in_flight: dict[tuple[Family, str], _Write] = {}
+        self._timed: set[tuple[Family, str]] = set()
+        self._conflicts: Conflicts[tuple[Family, str]] = Conflicts()
+        self._backoff = Backoff()
+        self._open = False
+        self._turned = anyio.Event()
+
+    # -- what the fleet and the views say
+
+    def want(self, family: Family, id_: str) -> None:
+        """Have a record looked at: its resource, its config or the record itself is another one."""
+        if family.records is not None:
+            self._pending[family, id_] = None
+            self._turned.set()
+
+    def record_changed(self, family: Family, id_: str) -> None:
+        """Note that the watch brought another record than the one we knew."""
+        if (family, id_) not in self._in_flight:
+            self._judge_foreign(family, id_)
+            self.want(family, id_)
+
+    def hear(self, heard: bool) -> None:
+        """Note whether all watches are caught up: what they said before is no ground to write on."""
+        self._open = heard
+        self._turned.set()
+
+    def conflict(self, family: Family, id_: str) -> str | None:
+        """Say in words what another writer does to a record; ``None`` where none does."""
+        return self._conflicts.words((family, id_), self._clock.monotonic())
+
+    @property
+    def idle(self) -> bool:
+        """Whether every record is what it should be, or waits for a time to come."""
+        return not self._pending and not self._in_flight
+
+    # -- the worker
+
+    async def run(self) -> None:
+        """Write until cancelled. Raises only what ``on_fault`` raises."""
+        free = anyio.Semaphore(IN_FLIGHT)
+        async with anyio.create_task_group() as sends:
+            while True:
+                await self._turned.wait()
+                self._turned = anyio.Event()
+                while self._open:
+                    batch = self._next_batch()
+                    if not batch:
+                        break
+                    await free.acquire()
+                    self._start(sends, free, batch)
+                    if self.fault:
+                        break
+
+    def _start(self, sends: TaskGroup, free: anyio.Semaphore, batch: list[_Write]) -> None:
+        async def send() -> None:
+            try:
+                await self._send(batch)
+            finally:
+                free.release()
+
+        sends.start_soon(send, name="publish")
+
+    def _next_batch(self) -> list[_Write]:
+        batch: list[_Write] = []
+        waiting: list[tuple[Family, str]] = []
+        while self._pending and len(batch) < RECORDS_IN_A_TRANSACTION:
+            key = next(iter(self._pending))
+            del self._pending[key]
+            if key in self._in_flight:
+                waiting.append(key)
+                continue
+            write = self._decide(*key)
+            if write is not None:
+                self._in_flight[key] = write
+                batch.append(write)
+        self._pending.update(dict.fromkeys(waiting))
+        return batch
+
+    def _decide(self, family: Family, id_: str) -> _Write | None:
+        cell = self._cell(family, id_)
+        standing = cell.state.raw if cell is not None and cell.state is not None else None
+        now = self._clock.monotonic()
+        wanted = desire(family, id_, self._form, standing, self._state_timeout, now)
+        if standing is None or isinstance(wanted, Put):
+            family.leaving.discard(id_)
+        if isinstance(wanted, Keep):
+            if wanted.seconds is not None:
+                self._look_later(family, id_, wanted.seconds)
+            return None
+        if isinstance(wanted, Put):
+            if standing == wanted.value:
+                family.units[id_].vouched = True
+                return None
+            pause = self._conflicts.pause((family, id_), now)
+            if pause:
+                self._look_later(family, id_, pause)
+                return None
+        return _Write(family, id_, wanted, 0 if cell is None else cell.revision)
+
+    def _look_later(self, family: Family, id_: str, seconds: float) -> None:
+        key = (family, id_)
+        if key in self._timed:
+            return
+        self._timed.add(key)
+
+        def look() -> None:
+            self._timed.discard(key)
+            self.want(family, id_)
+
+        self._clock.call_later(seconds, look)
+
+    def _cell(self, family: Family, id_: str) -> Cell | None:
+        return None if family.records is None else family.records.cells.get(id_)
+
+    # -- a transaction
+
+    async def _send(self, batch: list[_Write]) -> None:
+        request = rpc.TxnRequest(success=[rpc.RequestOp(request_txn=_transaction(write)) for write in batch])
+        try:
+            reply = await self._client.txn(request, "publish")
+        except EtcdError as error:
+            await self._failed(batch, error)
+            return
+        self.fault = ""
+        self._backoff.reset()
+        revision = reply.header.revision
+        for write, outcome in zip(batch, reply.responses, strict=True):
+            del self._in_flight[write.family, write.id]
+            if outcome.response_txn.succeeded:
+                self._wrote(write, revision)
+            else:
+                self._look_later(write.family, write.id, LOOK_AGAIN)
+        self._turned.set()
+
+    def _wrote(self, write: _Write, revision: int) -> None:
+        family, id_, wanted, _ = write
+        assert family.records is not None  # noqa: S101 - want() let none other in
+        value = wanted.value if isinstance(wanted, Put) else None
+        unit = family.units.get(id_)
+        if unit is not None:
+            unit.vouched = value is not None
+        elif value is not None:
+            family.leaving.add(id_)  # the resource ended while its last status was on the way
+        if not family.records.written(id_, value, revision):
+            self._judge_foreign(family, id_)
+        self.want(family, id_)
+
+    async def _failed(self, batch: list[_Write], error: EtcdError) -> None:
+        if not self.fault:
+            log.warning("publishing pauses: %s", error)
+        self.fault = str(error)
+        try:
+            self._on_fault(error)
+            await anyio.sleep(self._backoff.delay())
+        finally:
+            for write in batch:
+                del self._in_flight[write.family, write.id]
+                self._pending[write.family, write.id] = None
+            self._turned.set()
+
+    def _judge_foreign(self, family: Family, id_: str) -> None:
+        """Count a conflict where another hand changed a record that we have something to say about."""
+        unit = family.units.get(id_)
+        cell = self._cell(family, id_)
+        if unit is None or not unit.vouched:
+            return
+        standing = cell.state.raw if cell is not None and cell.state is not None else None
+        wanted = desire(family, id_, self._form, standing, self._state_timeout, self._clock.monotonic())
+        if isinstance(wanted, Put) and wanted.value != standing:
+            self._conflicts.note((family, id_), self._clock.monotonic())
+
+
+def _transaction(write: _Write) -> rpc.TxnRequest:
+    """Build one record's nested transaction.
+
+    The config must be as it was rendered. A record is deleted only as we saw it; a put needs no such comparison,
+    since what should stand there does not hang on what stood there.
+    """
+    family, id_, wanted, record_revision = write
+    assert family.records is not None  # noqa: S101 - want() let none other in
+    key = (family.records.prefix + id_).encode("utf-8", "surrogateescape")
+    compare = [_at_revision((family.configs.prefix + id_).encode("utf-8", "surrogateescape"), wanted.config_revision)]
+    if isinstance(wanted, Put):
+        change = rpc.RequestOp(request_put=rpc.PutRequest(key=key, value=wanted.value))
+    else:
+        compare.append(_at_revision(key, record_revision))
+        change = rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=key))
+    return rpc.TxnRequest(compare=compare, success=[change])
+
+
+def _at_revision(key: bytes, revision: int) -> rpc.Compare:
+    return rpc.Compare(
+        target=rpc.Compare.CompareTarget.MOD,
+        result=rpc.Compare.CompareResult.EQUAL,
+        key=key,
+        mod_revision=revision,
+    )

@@ -1,0 +1,49 @@
+"""The record that is published for a resource, in each form; and whether one that stands there is of our making."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ha_monitor.model import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder().decode
+
+_RECORDED = frozenset({Status.UP, Status.DOWN, Status.FAIL, Status.DEGRADED})
+
+
+def esi_record(entries: Iterable[tuple[str, Status]], version: int) -> bytes:
+    """Give the default form: each entry's status and the config's version, compact, keys sorted."""
+    return _encode({**{name: str(status) for name, status in entries}, "version": version})
+
+
+def gohan_record(status: Status, version: int) -> bytes:
+    """Give upstream gohan's form: the verdict alone under ``monitoring``, and the config's version."""
+    return _encode({"monitoring": str(status), "version": version})
+
+
+def read_record(value: bytes) -> Mapping[str, Any] | None:
+    """Give a record as decoded JSON; ``None`` where it is no object."""
+    try:
+        decoded = _decode(value)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return decoded if isinstance(decoded, dict) else None
+
+
+def is_ours(value: bytes, names: Collection[str]) -> bool:
+    """Tell whether a record has just the shape that we write for a resource with these keys besides ``version``.
+
+    This is how the record of a resource that ended while nobody looked is known from another worker's.
+    """
+    record = read_record(value)
+    return (
+        record is not None
+        and record.keys() == {*names, "version"}
+        and all(isinstance(record[name], str) and record[name] in _RECORDED for name in names)
+    )
