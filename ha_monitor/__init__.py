@@ -1,0 +1,26 @@
+"""Event-driven HA status from etcd to etcd.
+
+:class:`HaMonitor` watches resources and their monitoring templates in etcd, keeps a task per rendered resource, and
+publishes primary/secondary status the moment a state changes. The command is ``ha-monitor``.
+"""
+
+from ha_monitor.errors import EtcdError, EtcdRefused, EtcdUnavailable, HaMonitorError, SettingsError
+from ha_monitor.model import Change, EntryStatus, Readiness, Resource, Resync, Status
+from ha_monitor.monitor import HaMonitor
+from ha_monitor.settings import Settings
+
+__all__ = [
+    "Change",
+    "EntryStatus",
+    "EtcdError",
+    "EtcdRefused",
+    "EtcdUnavailable",
+    "HaMonitor",
+    "HaMonitorError",
+    "Readiness",
+    "Resource",
+    "Resync",
+    "Settings",
+    "SettingsError",
+    "Status",
+]

@@ -1,0 +1,28 @@
+"""Log lines on stderr, for people or as JSON."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+
+def set_up(form: str, level: str) -> None:
+    """Send the package's log lines to stderr.
+
+    :param form: ``console`` or ``json``.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    if form == "json":
+        from pythonjsonlogger.json import JsonFormatter
+
+        handler.setFormatter(
+            JsonFormatter(
+                "%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields={"levelname": "level", "asctime": "at"}
+            )
+        )
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    logger = logging.getLogger("ha_monitor")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level.upper())
+    logger.propagate = False

@@ -1,0 +1,38 @@
+"""A monitor for the time of one question: nothing written, asked once everything is evaluated."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import anyio
+import click
+
+from ha_monitor.cli.logs import set_up
+from ha_monitor.monitor import HaMonitor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ha_monitor.settings import Settings
+
+QUIET = ("listen", "publish", "log_format", "log_level")
+"""Settings that have no meaning for a question."""
+
+_PATIENCE = 5.0  # seconds between two lines on why it takes so long
+
+
+@contextlib.asynccontextmanager
+async def evaluated(settings: Settings) -> AsyncIterator[HaMonitor]:
+    """Give a monitor that has evaluated everything and publishes nothing.
+
+    etcd is waited for; why it is waited for is said on stderr now and then.
+    """
+    set_up("console", "error")
+    async with HaMonitor(settings.model_copy(update={"publish": "none"})) as monitor:
+        while True:
+            with anyio.move_on_after(_PATIENCE):
+                await monitor.synced()
+                break
+            click.echo(f"waiting: {monitor.readiness().reason}", err=True)
+        yield monitor

@@ -1,0 +1,120 @@
+"""The options of the settings, made from the fields of ``Settings``: one truth for flags, names and help."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+import click
+from click.core import ParameterSource
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ha_monitor.errors import SettingsError
+from ha_monitor.settings import Settings, setting_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from pydantic.fields import FieldInfo
+
+_GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+
+
+class _Text(click.types.StringParamType):
+    """Text as it is: what it has to look like is for the settings to say, wherever it comes from."""
+
+    envvar_list_splitter = ","
+
+
+def settings_options(*, without: Collection[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options of all settings but some, and hand it ``settings``."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def with_settings(*args: Any, config: str | None, **given: Any) -> Any:
+            own = {name: given.pop(name) for name in tuple(given) if name not in Settings.model_fields}
+            return command(*args, settings=_settings(config, without), **own)
+
+        fields = [(name, field) for name, field in Settings.model_fields.items() if name not in without]
+        decorated: Callable[..., Any] = with_settings
+        for name, field in reversed(fields):
+            decorated = _option(name, field)(decorated)
+        return click.option(
+            "--config", envvar="HA_MONITOR_CONFIG", metavar="FILE", help="YAML file with these options as keys."
+        )(decorated)
+
+    return decorate
+
+
+def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        f"--{setting_name(name)}",
+        name,
+        type=_Text(),
+        multiple=_is_many(field),
+        envvar=f"HA_MONITOR_{name.upper()}",
+        metavar=_metavar(field),
+        help=f"{field.description}. [default: {_shown(field.default)}]",
+    )
+
+
+def _is_many(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) in (Sequence, Mapping)
+
+
+def _metavar(field: FieldInfo) -> str:
+    """Say what a value looks like, from the field's type."""
+    annotation = field.annotation
+    choices = get_args(annotation)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return "|".join(choices)
+    text = str(annotation)
+    if "Path" in text:
+        return "FILE"
+    if "float" in text:
+        return "S"
+    return "NAME=VALUE" if "Mapping" in text else "TEXT"
+
+
+def _shown(default: object) -> str:
+    if default is None or default == () or default == {}:
+        return "none"
+    return (
+        ",".join(default)
+        if isinstance(default, tuple)
+        else f"{default:g}"
+        if isinstance(default, float)
+        else str(default)
+    )
+
+
+def _settings(config: str | None, without: Collection[str]) -> Settings:
+    """Put the settings together: the command line beats the environment, which beats the file.
+
+    Raises ``click.UsageError`` in words for anything wrong.
+    """
+    context = click.get_current_context()
+    values = _from_file(Path(config), without) if config else {}
+    for name in Settings.model_fields:
+        if context.get_parameter_source(name) in _GIVEN:
+            values[name] = context.params[name]
+    try:
+        return Settings.checked(values)
+    except SettingsError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _from_file(path: Path, without: Collection[str]) -> dict[str, Any]:
+    try:
+        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, ValueError, YAMLError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise click.UsageError(f"config {os.fspath(path)}: {reason}") from error
+    if not isinstance(document, dict):
+        raise click.UsageError(f"config {os.fspath(path)}: it has to hold settings, one a line: NAME: VALUE")
+    values = {str(key).replace("-", "_"): value for key, value in document.items()}
+    return {name: value for name, value in values.items() if name not in without}

@@ -1,0 +1,59 @@
+"""``ha-monitor render``: what one resource renders to."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from ha_monitor.cli.once import QUIET, evaluated
+from ha_monitor.cli.options import settings_options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ha_monitor.settings import Settings
+
+
+@click.command()
+@click.argument("type_", metavar="TYPE")
+@click.argument("id_", metavar="ID")
+@settings_options(without=QUIET)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def render(type_: str, id_: str, settings: Settings, *, as_json: bool) -> None:
+    """Show what a resource renders to: parameters, document, entries, keys it hangs on; nothing is written.
+
+    Exit code 1 where there is no such resource.
+    """
+    sys.exit(anyio.run(_render, settings, type_, id_, as_json))
+
+
+async def _render(settings: Settings, type_: str, id_: str, as_json: bool) -> int:
+    async with evaluated(settings) as monitor:
+        shown = monitor.rendering(type_, id_)
+    if shown is None:
+        click.echo(f"there is no {type_} {id_} with a monitoring template", err=True)
+        return 1
+    if as_json:
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
+    else:
+        _print(shown)
+    return 0
+
+
+def _print(shown: Mapping[str, Any]) -> None:
+    click.echo(f"{shown['type']} {shown['id']} (version {shown['version']}, template {shown['template']})")
+    click.echo("\nparameters")
+    for name, value in shown["parameters"].items():
+        click.echo(f"  {name} = {json.dumps(value, ensure_ascii=False)}")
+    click.echo("\ndocument")
+    for line in (shown["document"] or "").splitlines():
+        click.echo(f"  {line}")
+    click.echo("\ndepends on")
+    for key in shown["depends_on"]:
+        click.echo(f"  {key}")
+    if shown["problem"]:
+        click.echo(f"\nproblem: {shown['problem']}")

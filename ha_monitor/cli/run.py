@@ -1,0 +1,100 @@
+"""``ha-monitor run``: the service."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+from typing import TYPE_CHECKING
+
+import anyio
+import click
+
+from ha_monitor.cli.logs import set_up
+from ha_monitor.cli.options import settings_options
+from ha_monitor.model import Change, Resync
+from ha_monitor.monitor import HaMonitor
+
+if TYPE_CHECKING:
+    import socket
+
+    from ha_monitor.settings import Settings
+
+log = logging.getLogger("ha_monitor")
+
+
+@click.command()
+@settings_options()
+def run(settings: Settings) -> None:
+    """Watch etcd and publish, until SIGTERM or SIGINT."""
+    set_up(settings.log_format, settings.log_level)
+    listener = _listener(settings.listen)
+    with listener or contextlib.nullcontext():
+        anyio.run(_serve, settings, listener)
+
+
+def _listener(listen: str) -> socket.socket | None:
+    """Bind the HTTP port before anything else starts, so that a wrong one is told in words."""
+    if not listen:
+        return None
+    try:
+        from ha_monitor.web.server import bind
+    except ImportError as error:
+        raise click.UsageError(
+            f"--listen {listen} needs the extra http ({error.name} is missing): pip install 'ha-monitor[http]',"
+            " or turn HTTP off with --listen ''"
+        ) from error
+    try:
+        return bind(listen)
+    except OSError as error:
+        raise click.UsageError(f"--listen {listen}: {error.strerror or error}") from error
+
+
+async def _serve(settings: Settings, listener: socket.socket | None) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with HaMonitor(settings) as monitor, anyio.create_task_group() as tasks:
+            tasks.start_soon(_log_changes, monitor)
+            if listener is not None:
+                from ha_monitor.web.app import create_app
+                from ha_monitor.web.server import serve
+
+                tasks.start_soon(serve, create_app(monitor), listener)
+                log.info("HTTP on http://%s:%d", *listener.getsockname()[:2])
+            async for number in signals:
+                log.info("%s: stopping", signal.Signals(number).name)
+                break
+            tasks.cancel_scope.cancel()
+
+
+async def _log_changes(monitor: HaMonitor) -> None:
+    """Write a line for each transition."""
+    async with monitor.changes() as changes:
+        await monitor.synced()
+        resources = sum(1 for _ in monitor.resources())
+        problems = sum(1 for _ in monitor.problems())
+        log.info("synced: %d resources, %d problems", resources, problems)
+        async for change in changes:
+            if isinstance(change, Resync):
+                log.warning("%d changes came faster than they could be logged", change.missed)
+            else:
+                log.info("%s", _line(change), extra=_fields(change))
+
+
+def _line(change: Change) -> str:
+    return (
+        f"{change.type}/{change.id} {change.entry}: {change.old or 'new'} -> {change.new or 'gone'}"
+        f" (status {change.status}, active {change.active or 'none'}, revision {change.revision})"
+    )
+
+
+def _fields(change: Change) -> dict[str, object]:
+    return {
+        "type": change.type,
+        "id": change.id,
+        "entry": change.entry,
+        "old": change.old,
+        "new": change.new,
+        "status": change.status,
+        "active": change.active,
+        "revision": change.revision,
+    }

@@ -1,0 +1,94 @@
+"""Plays failovers on the sample site, and tells what comes of them."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import anyio
+
+from ha_monitor.demo.site import DOWN, INTERFACES, UP, state_key
+from ha_monitor.errors import HaMonitorError
+from ha_monitor.model import Change, Resync, Status
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from ha_monitor.demo.site import Interface
+    from ha_monitor.etcd.client import EtcdClient
+    from ha_monitor.monitor import HaMonitor
+
+_STEP = 10.0  # seconds that one step may take; it takes milliseconds
+
+
+class Step(NamedTuple):
+    """A flip of one side, and the status of the HA interface that has to follow."""
+
+    side: str
+    value: str
+    expected: Status
+
+
+FAILOVER = (
+    Step("primary", DOWN, Status.DEGRADED),
+    Step("secondary", DOWN, Status.DOWN),
+    Step("secondary", UP, Status.DEGRADED),
+    Step("primary", UP, Status.UP),
+)
+"""One failover: the primary fails, then its standby as well, and both come back."""
+
+
+async def flip(client: EtcdClient, interface: Interface, side: str, value: str) -> None:
+    """Write the state of one side."""
+    await client.put_many([(state_key(getattr(interface, side)), value.encode())])
+
+
+async def play_once(client: EtcdClient, monitor: HaMonitor, say: Callable[[str], None]) -> None:
+    """Play one failover and say each status as it changes. Raises :class:`HaMonitorError` where one does not come."""
+    interface = INTERFACES[0]
+    async with monitor.changes() as changes:
+        say(f"{_now(monitor, interface)}")
+        for step in FAILOVER:
+            say(f"  > the {step.side} interface of {interface.name} goes {'UP' if step.value == UP else 'DOWN'}")
+            begun = time.perf_counter()
+            await flip(client, interface, step.side, step.value)
+            with anyio.move_on_after(_STEP) as patience:
+                await _until(changes, interface, step.expected)
+            if patience.cancelled_caught:
+                raise HaMonitorError(f"{interface.name} did not become {step.expected} in {_STEP:g} s")
+            took = (time.perf_counter() - begun) * 1000
+            say(f"{_now(monitor, interface)}   {took:.1f} ms from write to verdict")
+
+
+def _now(monitor: HaMonitor, interface: Interface) -> str:
+    resource = monitor.get("ha_interface", interface.id)
+    if resource is None:
+        return f"{interface.name} is not there"
+    sides = ", ".join(f"{name} {entry.status}" for name, entry in resource.entries.items())
+    return f"{interface.name}  {resource.status:<9} active: {resource.active or 'none':<10} ({sides})"
+
+
+async def _until(changes: AsyncIterator[Change | Resync], interface: Interface, expected: Status) -> None:
+    async for change in changes:
+        if isinstance(change, Change) and change.id == interface.id and change.status is expected:
+            return
+
+
+async def play_on(client: EtcdClient, pause: float = 2.0) -> None:
+    """Flip sides by chance until cancelled, a side down for a while now and then.
+
+    :param pause: seconds between two flips.
+    """
+    chance = random.Random()  # noqa: S311 - a show, no secret
+    down: list[tuple[Interface, str]] = []
+    while True:
+        await anyio.sleep(pause)
+        if down and (len(down) > 3 or chance.random() < 0.5):
+            interface, side = down.pop(0)
+            await flip(client, interface, side, UP)
+            continue
+        interface, side = chance.choice(INTERFACES), chance.choice(("primary", "primary", "secondary"))
+        if (interface, side) not in down:
+            down.append((interface, side))
+            await flip(client, interface, side, DOWN)

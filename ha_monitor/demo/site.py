@@ -1,0 +1,78 @@
+"""A small site to look at: HA interfaces on pairs of physical ones, and VPN gateways on top of some of them."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+_READER = "{name}:\n  type: etcd_reader\n  etcd_type: {type}\n  etcd_id: {{{{ {parameter} }}}}\n"
+
+CITIES = ("tokyo-1", "tokyo-2", "osaka-1", "osaka-2", "nagoya-1", "sapporo-1", "sendai-1", "fukuoka-1")
+
+
+class Interface(NamedTuple):
+    """An HA interface and the ids of its two sides."""
+
+    id: str
+    name: str
+    primary: str
+    secondary: str
+
+
+INTERFACES = tuple(
+    Interface(f"ha-{number}", name, f"{name}-ae{2 * number}", f"{name}-ae{2 * number + 1}")
+    for number, name in enumerate(CITIES)
+)
+
+UP, DOWN = '{"interface":"UP","version":1}', '{"interface":"DOWN","version":1}'
+
+
+def state_key(interface_id: str) -> str:
+    """Give the state key of a physical interface."""
+    return f"/monitoring/v2.0/er_physical_interfaces/{interface_id}"
+
+
+def sample_site() -> dict[str, str]:
+    """Give the keys and values of the site, everything up."""
+    site = {
+        "/config/v2.0/heat_templates/ha_interface_monitoring": _template(
+            "ha_interface",
+            _reader("primary", "er_physical_interface", "primary_interface_id")
+            + _reader("secondary", "er_physical_interface", "secondary_interface_id"),
+            ("primary_interface_id", "secondary_interface_id"),
+        ),
+        "/config/v2.0/heat_templates/vpn_gateway_monitoring": _template(
+            "vpn_gateway", _reader("downlink", "ha_interface", "downlink_interface_id"), ("downlink_interface_id",)
+        ),
+    }
+    for interface in INTERFACES:
+        site[f"/config/v2.0/ha_interfaces/{interface.id}"] = _config(
+            id=interface.id,
+            name=interface.name,
+            primary_interface_id=interface.primary,
+            secondary_interface_id=interface.secondary,
+        )
+        site[state_key(interface.primary)] = site[state_key(interface.secondary)] = UP
+    for number, interface in enumerate(INTERFACES[:2]):
+        id_ = f"vpn-{number}"
+        site[f"/config/v2.0/vpn_gateways/{id_}"] = _config(
+            id=id_, name=f"vpn-{interface.name}", downlink_interface_id=interface.id
+        )
+    return site
+
+
+def _reader(name: str, type_: str, parameter: str) -> str:
+    return _READER.format(name=name, type=type_, parameter=parameter)
+
+
+def _template(type_: str, text: str, fields: tuple[str, ...]) -> str:
+    return _config(
+        id=f"{type_}_monitoring",
+        handler="monitoring_worker",
+        template_file=text,
+        parameter_mappings={field: {"field": field} for field in fields},
+    )
+
+
+def _config(**body: object) -> str:
+    return json.dumps({"body": json.dumps(body), "version": 1, "marked_for_deletion": False})

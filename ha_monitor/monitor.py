@@ -1,0 +1,224 @@
+"""The monitor as one object: wires the rooms together in one task group, and answers what anybody asks of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from ha_monitor.broadcast import Broadcast
+from ha_monitor.clock import Clock, SystemClock
+from ha_monitor.errors import EtcdError, EtcdRefused
+from ha_monitor.etcd.client import EtcdClient, open_client
+from ha_monitor.evaluate.fleet import Fleet
+from ha_monitor.evaluate.leaves import Leaves
+from ha_monitor.evaluate.state import StateReader, monitoring_dependencies, worker_dependencies
+from ha_monitor.evaluate.templates import Templates
+from ha_monitor.faultlog import FaultLog
+from ha_monitor.model import Change, Readiness, Resource, Resync
+from ha_monitor.plugins import kinds, load_plugins
+from ha_monitor.publish.desire import Publish
+from ha_monitor.publish.publisher import Publisher
+from ha_monitor.show import describe, rendering
+from ha_monitor.watch.pulse import Pulse
+from ha_monitor.watch.watches import Watches
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from anyio.abc import TaskGroup
+    from typing_extensions import Self
+
+    from ha_monitor.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class HaMonitor:
+    """Watches etcd and keeps every resource's status, for the time of an ``async with`` block.
+
+    Entering returns at once; etcd may be down and is waited for. Where etcd refuses us before the first answer
+    (wrong credentials, TLS), the block is cancelled and :class:`~ha_monitor.errors.EtcdRefused` is raised from it.
+    Nothing here touches signals, logging handlers or the event loop's policy.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._stack = contextlib.AsyncExitStack()
+        self._broadcast = Broadcast()
+        self._faults = FaultLog(self._clock)
+        self._synced = asyncio.Event()
+        self._fatal: EtcdRefused | None = None
+        self._tasks: TaskGroup
+        self._watches: Watches
+        self._pulse: Pulse
+        self._fleet: Fleet
+        self._templates: Templates
+        self._publisher: Publisher | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begin to watch."""
+        client = await self._stack.enter_async_context(open_client(self._settings))
+        leaves = await self._stack.enter_async_context(Leaves())
+        self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
+        self._wire(client, leaves)
+        self._templates.follow()
+        self._tasks.start_soon(self._pulse.run, name="pulse")
+        self._tasks.start_soon(self._fleet.run, name="fleet")
+        self._tasks.start_soon(leaves.watch, name="leaves")
+        if self._publisher is not None:
+            self._tasks.start_soon(self._publisher.run, name="publisher")
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        """End every task; what was published stays."""
+        self._broadcast.end()
+        self._tasks.cancel_scope.cancel()
+        # An error of the block is nobody's but the caller's: handed to the task group it would come back in an
+        # exception group. A cancellation has to pass through it, since the group may be where it came from.
+        through = exc is None or isinstance(exc, anyio.get_cancelled_exc_class())
+        try:
+            swallowed = await self._stack.__aexit__(*((exc_type, exc, traceback) if through else (None, None, None)))
+        except BaseException:
+            if self._fatal is not None:
+                raise self._fatal from None
+            raise
+        return swallowed if through else False
+
+    def _wire(self, client: EtcdClient, leaves: Leaves) -> None:
+        settings, clock = self._settings, self._clock
+        catalog, keyspace = settings.catalog, settings.keyspace
+        up_values = frozenset(settings.up_values)
+        read_record = StateReader(up_values, monitoring_dependencies)
+        read_state = StateReader(up_values, worker_dependencies) if settings.state_source == "state" else read_record
+        self._watches = Watches(client, clock, self._tasks, on_turn=self._turn, on_fault=self._fault)
+        self._pulse = Pulse(
+            client, clock, keyspace.templates, self._watches.feeds, on_turn=self._turn, on_fault=self._fault
+        )
+        plugins = load_plugins()
+        self._fleet = Fleet(
+            keyspace=keyspace,
+            plugins=plugins,
+            read_state=read_state,
+            state_timeout=settings.state_timeout,
+            watches=self._watches,
+            leaves=leaves,
+            clock=clock,
+        )
+        if settings.publish != "none":
+            self._publisher = Publisher(
+                client, clock, form=Publish(settings.publish), state_timeout=settings.state_timeout,
+                on_fault=self._fault,
+            )  # fmt: skip
+            self._fleet.on_settled = self._publisher.want
+        self._fleet.on_changes = self._changed
+        self._fleet.on_idle = self._turn
+        self._templates = Templates(
+            fleet=self._fleet,
+            publisher=self._publisher,
+            watches=self._watches,
+            keyspace=keyspace,
+            catalog=catalog,
+            kinds=kinds(plugins),
+            constants=settings.constants,
+            overrides=settings.template_types,
+            only_types=settings.types,
+            read_state=read_state,
+            read_record=read_record,
+        )
+
+    # -- what the rooms say
+
+    def _turn(self) -> None:
+        """Something about hearing etcd has changed, or the fleet has done its work."""
+        heard = self._pulse.heard and self._watches.behind is None
+        if heard != self._fleet.heard:
+            self._fleet.hear(heard)
+            if self._publisher is not None:
+                self._publisher.hear(heard)
+        if not heard:
+            return
+        self._faults.over()
+        if not self._synced.is_set() and self._fleet.idle:
+            self._synced.set()
+
+    def _fault(self, error: EtcdError) -> None:
+        if isinstance(error, EtcdRefused) and not self._synced.is_set():
+            self._fatal = error
+            raise error
+        self._faults.note(error)
+
+    def _changed(self, changes: Sequence[Change]) -> None:
+        if self._synced.is_set():  # before, everything is new, and resources() tells it
+            self._broadcast.send(changes)
+
+    # -- what anybody asks
+
+    async def synced(self) -> None:
+        """Wait until every watch has caught up once and every resource is evaluated."""
+        await self._synced.wait()
+
+    def get(self, type_: str, id_: str) -> Resource | None:
+        """Give a resource as it stands; ``None`` where there is none."""
+        family = self._fleet.families.get(type_)
+        unit = None if family is None else family.units.get(id_)
+        if family is None or unit is None:
+            return None
+        conflict = None if self._publisher is None else self._publisher.conflict(family, id_)
+        return describe(
+            unit, self._settings.keyspace, conflict, self._watches.revision, self._watches.proven_at,
+            stale=not self._fleet.heard,
+        )  # fmt: skip
+
+    def resources(self) -> Iterator[Resource]:
+        """Give all resources, by type and id, each as it stands when it is reached."""
+        for type_, family in sorted(self._fleet.families.items()):
+            for id_ in sorted(family.units):
+                resource = self.get(type_, id_)
+                if resource is not None:
+                    yield resource
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Give where (``template ID`` or ``TYPE/ID``) and words of all problems there are."""
+        for template_id, words in self._templates.problems():
+            yield f"template {template_id}", words
+        for resource in self.resources():
+            if resource.problem is not None:
+                yield f"{resource.type}/{resource.id}", resource.problem
+
+    @contextlib.asynccontextmanager
+    async def changes(self) -> AsyncIterator[AsyncIterator[Change | Resync]]:
+        """Subscribe to the changes from now on, each within milliseconds of its cause.
+
+        The queue behind it is bounded. A reader who falls behind it gets one :class:`~ha_monitor.model.Resync` in
+        place of what no longer fitted, and reads :meth:`resources` anew; other readers are not held up.
+        """
+        with self._broadcast.subscribe() as subscription:
+            yield subscription
+
+    def readiness(self) -> Readiness:
+        """Tell whether etcd is heard, every watch is caught up, and every resource was evaluated."""
+        if not self._pulse.heard:
+            return Readiness(False, f"etcd can't be heard: {self._pulse.fault}")
+        behind = self._watches.behind
+        if behind is not None:
+            return Readiness(False, f"{behind.prefix} is not caught up: {behind.fault}")
+        if not self._synced.is_set():
+            return Readiness(False, "resources are being evaluated for the first time")
+        if self._publisher is not None and self._publisher.fault:
+            return Readiness(False, f"nothing can be published: {self._publisher.fault}")
+        return Readiness(True, "")
+
+    def rendering(self, type_: str, id_: str) -> Mapping[str, Any] | None:
+        """Give what a resource renders to: parameters, document, entries, and every key that it hangs on."""
+        family = self._fleet.families.get(type_)
+        if family is None or id_ not in family.configs.items:
+            return None
+        return rendering(family, id_, self._settings.keyspace, self._fleet.lookup)

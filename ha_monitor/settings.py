@@ -1,0 +1,219 @@
+"""Every setting there is, as one frozen record: checked when it is made, the same for the command and for embedding.
+
+Where the values come from (command line, environment, file) is the business of :mod:`ha_monitor.cli`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ha_monitor.errors import SettingsError
+from ha_monitor.etcd.channel import Access
+from ha_monitor.keys import Keyspace
+from ha_monitor.lang.catalog import Catalog
+
+
+def _split(value: object) -> object:
+    """Take commas apart, wherever several values may stand."""
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, (list, tuple)):
+        return values
+    return tuple(
+        part.strip() if isinstance(part, str) else part
+        for item in values
+        for part in (item.split(",") if isinstance(item, str) else (item,))
+        if part != ""
+    )
+
+
+def _pairs(value: object) -> object:
+    """Take ``NAME=VALUE`` texts for a table."""
+    values = _split(value)
+    if not isinstance(values, tuple):
+        return value
+    wrong = [item for item in values if not isinstance(item, str) or "=" not in item]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is not NAME=VALUE")
+    return dict(item.split("=", 1) for item in values)
+
+
+def _url(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in ("http", "https"):
+        raise ValueError(f"{url!r} is not http://HOST:PORT or https://HOST:PORT")
+    host, port = _host_port(rest.rstrip("/"), 2379)
+    if not host or "/" in host or "@" in host:
+        raise ValueError(f"{url!r} names no host")
+    return f"{scheme}://{host}:{port}"
+
+
+def _host_port(text: str, default: int | None) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        if default is None:
+            raise ValueError(f"{text!r} is not HOST:PORT")
+        return text, default
+    if not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"port {port!r} is not a number from 0 to 65535")
+    return host, int(port)
+
+
+def _listen(text: str) -> str:
+    if text:
+        _host_port(text, None)
+    return text
+
+
+def _root(prefix: str) -> str:
+    if not prefix.startswith("/") or prefix.endswith("/"):
+        raise ValueError(f"{prefix!r} does not begin with / or ends with /")
+    return prefix
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("it has to be finite")
+    return value
+
+
+Seconds = Annotated[float, Field(gt=0), AfterValidator(_finite)]
+Names = Annotated[Sequence[str], BeforeValidator(_split)]
+Table = Annotated[Mapping[str, str], BeforeValidator(_pairs)]
+Root = Annotated[str, AfterValidator(_root)]
+Url = Annotated[str, AfterValidator(_url)]
+
+
+class Settings(BaseModel):
+    """What the monitor is to do, and where. All times are float seconds.
+
+    Raises :class:`~ha_monitor.errors.SettingsError` when made from :meth:`checked`, pydantic's ``ValidationError``
+    (a ``ValueError``) when made directly; both name the setting, its value and what is allowed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    etcd: Annotated[Sequence[Url], BeforeValidator(_split), Field(min_length=1)] = Field(
+        default=("http://127.0.0.1:2379",),
+        description="URL of a member of the etcd cluster, http:// or https://; several of one cluster, or commas",
+    )
+    etcd_user: str | None = Field(default=None, description="user to log in to etcd as; none: no login")
+    etcd_password_file: Path | None = Field(
+        default=None, description="file with that user's password; read at each login"
+    )
+    etcd_ca: Path | None = Field(
+        default=None, description="PEM file of the CA that etcd's certificate is checked against"
+    )
+    etcd_cert: Path | None = Field(default=None, description="PEM file of our client certificate")
+    etcd_key: Path | None = Field(default=None, description="PEM file of its key")
+    listen: Annotated[str, AfterValidator(_listen)] = Field(
+        default="127.0.0.1:8080", description="HOST:PORT for HTTP; empty: no HTTP"
+    )
+    state_timeout: Seconds = Field(
+        default=60.0,
+        description="seconds without a readable state until an entry is FAIL, where it has no timeout of its own",
+    )
+    types: Names = Field(default=(), description="resource types to serve; none: all that have a template")
+    publish: Literal["esi", "gohan", "none"] = Field(
+        default="esi", description="form of the published records; none: watch"
+    )
+    state_source: Literal["monitoring", "state"] = Field(
+        default="monitoring",
+        description="where states are read: live status keys, or what workers said when they built it",
+    )
+    up_values: Annotated[Names, Field(min_length=1)] = Field(
+        default=("UP", "ACTIVE"), description="values of a dependency that count as up"
+    )
+    config_prefix: Root = Field(default="/config", description="prefix of configs and templates")
+    monitoring_prefix: Root = Field(default="/monitoring", description="prefix of the live status keys that are read")
+    state_prefix: Root = Field(default="/state", description="prefix of the workers' states, for --state-source state")
+    publish_prefix: Root = Field(default="/monitoring", description="prefix of the records that are published")
+    outputs_prefix: Root = Field(default="/esi-worker/heat_stacks", description="prefix of the stack outputs")
+    template_types: Table = Field(
+        default={}, description="TEMPLATE=TYPE for a template that is not named TYPE_monitoring"
+    )
+    constants: Table = Field(default={}, description="NAME=VALUE: the site's value for a constant of the templates")
+    schema_file: Annotated[Sequence[Path], BeforeValidator(_split)] = Field(
+        default=(), description="gohan schema file (YAML or JSON) with the site's plurals, prefixes and relations"
+    )
+    log_format: Literal["console", "json"] = Field(default="console", description="form of the log lines")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least level that is logged"
+    )
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> Settings:
+        """Make settings; raises :class:`SettingsError` with one line for each that is wrong."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise SettingsError("\n".join(_words(item) for item in error.errors())) from error
+
+    @model_validator(mode="after")
+    def _agree(self) -> Settings:
+        secure = {url.startswith("https://") for url in self.etcd}
+        if len(secure) > 1:
+            raise ValueError("etcd: all URLs are https://, or none is")
+        if secure == {False} and (self.etcd_ca or self.etcd_cert or self.etcd_key):
+            raise ValueError("etcd-ca, etcd-cert and etcd-key are for https:// URLs")
+        if (self.etcd_cert is None) != (self.etcd_key is None):
+            raise ValueError("etcd-cert and etcd-key go together")
+        if (self.etcd_user is None) != (self.etcd_password_file is None):
+            raise ValueError("etcd-user and etcd-password-file go together")
+        if self.config_prefix in (self.monitoring_prefix, self.state_prefix, self.publish_prefix):
+            raise ValueError("config-prefix must not be a prefix of states or records as well")
+        self.catalog  # noqa: B018 - reads the schema files, so that a wrong one is told at the start
+        return self
+
+    @property
+    def access(self) -> Access:
+        """Who we are to etcd."""
+        return Access(self.etcd_ca, self.etcd_cert, self.etcd_key, self.etcd_user, self.etcd_password_file)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """Plurals, prefixes and relations of the site's types."""
+        if not self.schema_file:
+            return Catalog.builtin()
+        return Catalog.from_schemas([_document(path) for path in self.schema_file])
+
+    @cached_property
+    def keyspace(self) -> Keyspace:
+        """Where everything is in etcd."""
+        states = self.state_prefix if self.state_source == "state" else self.monitoring_prefix
+        return Keyspace(self.catalog, self.config_prefix, states, self.publish_prefix, self.outputs_prefix)
+
+
+def _document(path: Path) -> object:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text) if path.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
+    except OSError as error:
+        raise ValueError(f"schema {path}: {error.strerror}") from error
+    except (ValueError, YAMLError) as error:
+        raise ValueError(f"schema {path}: {error}") from error
+
+
+def _words(item: Any) -> str:
+    """Put one of pydantic's errors in words: setting, value, what is allowed."""
+    message = str(item["msg"].removeprefix("Value error, "))
+    if not item["loc"]:
+        return message
+    name = str(item["loc"][0])
+    if item["type"] == "extra_forbidden":
+        return f"{setting_name(name)}: there is no such setting"
+    about = Settings.model_fields[name].description
+    return f"{setting_name(name)}: {item['input']!r}: {message} ({about})"
+
+
+def setting_name(field: str) -> str:
+    """Give a field's name as it is written in files and, behind ``--``, on the command line."""
+    return field.replace("_", "-")

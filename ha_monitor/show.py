@@ -1,0 +1,89 @@
+"""Makes what leaves the package from what the fleet tracks: records of a resource, and what it renders to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ha_monitor.errors import Problem
+from ha_monitor.evaluate.lookup import NotYet
+from ha_monitor.model import EntryStatus, Resource, Status
+from ha_monitor.publish.record import read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ha_monitor.evaluate.entry import Entry
+    from ha_monitor.evaluate.lookup import Lookup
+    from ha_monitor.evaluate.unit import Family, Unit
+    from ha_monitor.keys import Keyspace
+    from ha_monitor.lang.template import Rendering
+
+
+def describe(
+    unit: Unit, keyspace: Keyspace, conflict: str | None, revision: int, proven_at: float, *, stale: bool
+) -> Resource:
+    """Give a resource as it stands."""
+    family = unit.family
+    cell = None if family.records is None else family.records.cells.get(unit.id)
+    return Resource(
+        type=family.type,
+        id=unit.id,
+        name=unit.name,
+        version=unit.version,
+        template=family.template_id,
+        status=unit.status,
+        active=unit.active,
+        since=unit.since,
+        problem=unit.problem or conflict,
+        published=None if cell is None or cell.state is None else read_record(cell.state.raw),
+        revision=revision,
+        proven_at=proven_at,
+        stale=stale,
+        entries={entry.name: _entry(entry, keyspace) for entry in unit.entries},
+    )
+
+
+def _entry(entry: Entry, keyspace: Keyspace) -> EntryStatus:
+    refs = () if entry.entry_type is None else entry.entry_type.keys
+    key = keyspace.states(refs[0].type) + refs[0].id if refs else None
+    return EntryStatus(entry.status or Status.UNKNOWN, entry.since, key, entry.reason)
+
+
+def rendering(family: Family, id_: str, keyspace: Keyspace, lookup: Lookup) -> Mapping[str, Any]:
+    """Give what a resource renders to, in the form of ``ha-monitor render --json``."""
+    shown: dict[str, Any] = {
+        "type": family.type,
+        "id": id_,
+        "version": None,
+        "template": family.template_id,
+        "parameters": {},
+        "document": None,
+        "entries": {},
+        "depends_on": [family.configs.prefix + id_],
+        "problem": family.problem,
+    }
+    if family.template_id is not None:
+        shown["depends_on"].append(keyspace.templates + family.template_id)
+    try:
+        envelope = family.configs.envelope(id_)
+        if envelope is None or envelope.ended or family.template is None:
+            return shown
+        shown["version"] = envelope.version
+        result = family.template.render(family.type, id_, envelope.body, lookup)
+        shown["parameters"] = result.parameters
+        shown["entries"] = {entry.name: {"type": entry.type, **entry.props} for entry in result.entries}
+        shown["depends_on"] += _keys(family, id_, result, keyspace)
+        shown["problem"] = result.problem
+        shown["document"] = family.template.document(result.parameters)
+    except (Problem, NotYet) as problem:
+        shown["problem"] = shown["problem"] or str(problem)
+    return shown
+
+
+def _keys(family: Family, id_: str, result: Rendering, keyspace: Keyspace) -> Iterator[str]:
+    for ref in dict.fromkeys((*result.reads, *result.refers)):
+        yield (keyspace.configs(ref.type) if ref.kind == "config" else keyspace.outputs(ref.type)) + ref.id
+    unit = family.units.get(id_)
+    for entry in () if unit is None else unit.entries:
+        for state in () if entry.entry_type is None else entry.entry_type.keys:
+            yield keyspace.states(state.type) + state.id

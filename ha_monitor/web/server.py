@@ -1,0 +1,51 @@
+"""Runs the ASGI application inside the monitor's event loop, without uvicorn's hands on signals or logging."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import TYPE_CHECKING
+
+import anyio
+import uvicorn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.applications import Starlette
+
+_LAST_ANSWERS = 1  # seconds (uvicorn takes whole ones) that open requests have at the end
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: they are the command's, or the program's that we are embedded in."""
+        yield
+
+
+def bind(listen: str) -> socket.socket:
+    """Bind ``HOST:PORT``. Raises ``OSError`` where that can't be had."""
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, int(port)), family=family, backlog=1024)
+
+
+async def serve(app: Starlette, listener: socket.socket) -> None:
+    """Answer until cancelled; then open requests have a second to end."""
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_LAST_ANSWERS, ws="none"
+    )
+    server = _Server(config)
+
+    async def answer() -> None:
+        with anyio.CancelScope(shield=True):
+            await server.serve(sockets=[listener])
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(answer, name="http")
+        try:
+            await anyio.sleep_forever()
+        finally:
+            server.should_exit = True
