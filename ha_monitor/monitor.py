@@ -23,7 +23,7 @@ from ha_monitor.plugins import kinds, load_plugins
 from ha_monitor.publish.desire import Publish
 from ha_monitor.publish.publisher import Publisher
 from ha_monitor.show import describe, rendering
-from ha_monitor.watch.pulse import Pulse
+from ha_monitor.watch.pulse import LONGEST_SILENCE, Pulse
 from ha_monitor.watch.watches import Watches
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class HaMonitor:
         conflict = None if self._publisher is None else self._publisher.conflict(family, id_)
         return describe(
             unit, self._settings.keyspace, conflict, self._watches.revision, self._watches.proven_at,
-            stale=not self._fleet.heard,
+            stale=not self._fleet.heard or self._pulse.silence > LONGEST_SILENCE,
         )  # fmt: skip
 
     def resources(self) -> Iterator[Resource]:
@@ -207,6 +207,8 @@ class HaMonitor:
         """Tell whether etcd is heard, every watch is caught up, and every resource was evaluated."""
         if not self._pulse.heard:
             return Readiness(False, f"etcd can't be heard: {self._pulse.fault}")
+        if self._pulse.silence > LONGEST_SILENCE:
+            return Readiness(False, f"etcd has not answered for {self._pulse.silence:.0f} s")
         behind = self._watches.behind
         if behind is not None:
             return Readiness(False, f"{behind.prefix} is not caught up: {behind.fault}")

@@ -20,7 +20,7 @@ class Interface(NamedTuple):
 
 
 INTERFACES = tuple(
-    Interface(f"ha-{number}", name, f"{name}-ae{2 * number}", f"{name}-ae{2 * number + 1}")
+    Interface(name, name, f"{name}-ae{2 * number}", f"{name}-ae{2 * number + 1}")
     for number, name in enumerate(CITIES)
 )
 
@@ -53,10 +53,10 @@ def sample_site() -> dict[str, str]:
             secondary_interface_id=interface.secondary,
         )
         site[state_key(interface.primary)] = site[state_key(interface.secondary)] = UP
-    for number, interface in enumerate(INTERFACES[:2]):
-        id_ = f"vpn-{number}"
+    for interface in INTERFACES[:2]:
+        id_ = f"vpn-{interface.name}"
         site[f"/config/v2.0/vpn_gateways/{id_}"] = _config(
-            id=id_, name=f"vpn-{interface.name}", downlink_interface_id=interface.id
+            id=id_, name=id_, downlink_interface_id=interface.id
         )
     return site
 

@@ -60,6 +60,10 @@ class WatchStream:
             reply = await self._call.read()
         except rpc.AioRpcError as error:
             raise translate(error, self._doing) from error
+        except asyncio.CancelledError:
+            if not self._closed:
+                raise
+            raise EtcdUnavailable(f"{self._doing}: the stream takes no writes") from None
         if reply is _END_OF_STREAM:
             raise await self._why_ended()
         if reply.canceled:
@@ -82,6 +86,7 @@ class WatchStream:
             # gRPC raises this in whoever writes while the reader's task ends the call. Nobody cancelled us then; if
             # somebody did at the same moment, anyio delivers it again at the next await.
             if not self._closed:
+                self._closed = True  # a write that is cancelled ends the call for the reader, too
                 raise
             raise EtcdUnavailable(f"{self._doing}: the stream is closed") from None
 

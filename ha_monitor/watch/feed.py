@@ -225,6 +225,7 @@ class Feed:
             self._client.abandon(stream.connection, reason)
             return
         try:
-            await stream.ask_progress()
+            with anyio.move_on_after(NO_SIGN_OF_LIFE):  # a peer that reads nothing fills the window, and writes wait
+                await stream.ask_progress()
         except EtcdUnavailable as error:
             log.debug("%s", error)  # the reader of the stream meets the same, and acts

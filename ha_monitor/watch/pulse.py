@@ -34,6 +34,10 @@ PROBE_EVERY = 2.0
 PROBE_TIMEOUT = 4.0
 """Deadline of a probe, in seconds. etcd itself gives up on a read without quorum after 7 s: too late for us."""
 
+LONGEST_SILENCE = 9.0
+"""Seconds after the last answer from which on nobody says any more that etcd is heard. A pause, a deadline and a
+busy moment fit into it; a frozen process that wakes up does not."""
+
 CATCH_UP_EVERY = 0.25
 """Seconds between two progress requests to a watch that is catching up. etcd sorts its lagging watchers every 0.1 s
 (``syncWatchersLoop``), so two answers this far apart with no event between them are not both ahead of a backlog."""
@@ -57,7 +61,7 @@ class StoreId:
 
 
 class Pulse:
-    """Asks; ``heard`` and ``fault`` are the answer."""
+    """Asks; ``heard`` and ``fault`` are the answer, for as long as ``silence`` is short."""
 
     def __init__(
         self,
@@ -80,6 +84,7 @@ class Pulse:
         self.fault = "etcd was not reached yet"
         self.revision = 0
         self.proven_at = 0.0
+        self._answered = float("-inf")
         self._failures = Backoff()
         self._refusals = Backoff(cap=5.0)  # a login costs the server a bcrypt round
         self._store: StoreId | None = None
@@ -89,6 +94,11 @@ class Pulse:
         self._feeds = feeds
         self._on_turn = on_turn
         self._on_fault = on_fault
+
+    @property
+    def silence(self) -> float:
+        """Seconds since etcd last answered: counted, so that not even a pulse that hangs can hide it."""
+        return self._clock.monotonic() - self._answered
 
     async def run(self) -> None:
         """Ask until cancelled. Raises only what ``on_fault`` raises."""
@@ -118,6 +128,7 @@ class Pulse:
         self._look_at(StoreId(header.cluster_id, header.raft_term, header.revision))
         self.revision = header.revision
         self.proven_at = self._clock.time()
+        self._answered = self._clock.monotonic()
         self._turn(heard=True, fault="")
         self._failures.reset()
         self._refusals.reset()

@@ -1,0 +1,76 @@
+"""What the fault tests share: waiting for readiness and for the oracle."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.faults.fleet import DOWN, STATES, UP, expected, fleet, standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.faults.relay import Relay
+    from tests.support.etcd import Etcd
+    from tests.support.service import Service
+
+TOLD_WITHIN = 10.0
+"""Seconds in which losing etcd has to show in /readyz."""
+
+
+class Watched:
+    """A fleet in an etcd, and a service that publishes it."""
+
+    def __init__(self, etcd: Etcd, service: Service, count: int) -> None:
+        self.etcd = etcd
+        self.service = service
+        self.count = count
+
+    def flip(self, *numbers: int, value: str = DOWN, side: str = "p") -> None:
+        self.etcd.txn({f"{STATES}{side}{number}": value for number in numbers})
+
+    def restore(self) -> None:
+        for start in range(0, self.count, 60):
+            numbers = range(start, min(start + 60, self.count))
+            self.etcd.txn({f"{STATES}{side}{number}": UP for number in numbers for side in "ps"})
+
+    def right(self, timeout: float = 10.0) -> None:
+        """Wait until what is published equals a fresh evaluation of all of etcd."""
+        self.etcd.wait("/", lambda items: standing(items) == expected(items), timeout)
+
+    def ready(self, timeout: float = 15.0) -> None:
+        """Wait until the service says that it is ready."""
+        self._readyz(200, timeout)
+
+    def unready(self, timeout: float = TOLD_WITHIN) -> str:
+        """Wait until the service says that it is not ready; give its words."""
+        words: str = self._readyz(503, timeout)["reason"]
+        return words
+
+    def _readyz(self, status: int, timeout: float) -> Any:
+        until = time.monotonic() + timeout
+        while True:
+            answer = httpx.get(f"{self.service.url}/readyz", timeout=2.0)
+            if answer.status_code == status:
+                return answer.json()
+            if time.monotonic() > until:
+                pytest.fail(f"/readyz is {answer.status_code} after {timeout:g} s: {answer.text}")
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def watch(service: Any) -> Callable[..., Watched]:
+    """Give a function that fills an etcd with a fleet and starts a service on it."""
+
+    def start(etcd: Etcd, *args: str, count: int = 20, through: Relay | None = None) -> Watched:
+        keys = list(fleet(count).items())
+        for begin in range(0, len(keys), 100):
+            etcd.txn(dict(keys[begin : begin + 100]))
+        watched = Watched(etcd, service(*args, etcd=through or etcd), count)
+        watched.right()
+        return watched
+
+    return start
