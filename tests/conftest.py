@@ -1,0 +1,83 @@
+"""Fixtures for every test: a real etcd, the service as a process, the recorded site."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from .support.etcd import Etcd
+from .support.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class StartService(Protocol):
+    """Starts a service with these options, on the test's etcd or another one, and waits until it is ready."""
+
+    def __call__(self, *args: str, etcd: Etcd | None = None, ready: bool = True) -> Service: ...
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def etcd_server() -> Iterator[Etcd]:
+    """One server for the whole session; tests take ``etcd``, which is it, emptied."""
+    server = Etcd()
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def etcd(etcd_server: Etcd) -> Etcd:
+    """The session's server, without any key."""
+    etcd_server.delete_prefix("")
+    return etcd_server
+
+
+@pytest.fixture
+def own_etcd() -> Iterator[Etcd]:
+    """A server for this test alone: to be stopped, killed, frozen."""
+    server = Etcd()
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def service(request: pytest.FixtureRequest) -> Iterator[StartService]:
+    """Start services; each ends with the test, and is held to a clean end."""
+    started: list[Service] = []
+
+    def start(*args: str, etcd: Etcd | None = None, ready: bool = True) -> Service:
+        server: Etcd = etcd if etcd is not None else request.getfixturevalue("etcd")
+        running = Service(server.url, *args)
+        started.append(running)
+        return running.wait_ready() if ready else running
+
+    try:
+        yield start
+        for running in reversed(started):
+            running.stop()
+    finally:
+        for running in started:
+            running.kill()
+
+
+@pytest.fixture(scope="session")
+def recorded_site() -> Path:
+    """The folder with a recorded etcd of a real site, which is not part of this repository."""
+    named = os.environ.get("HA_MONITOR_RECORDED_SITE")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "real"
+    if not folder.is_dir():
+        pytest.skip("no recorded site here: set HA_MONITOR_RECORDED_SITE to the folder of one")
+    return folder

@@ -1,0 +1,145 @@
+"""Access control: tokens that expire, passwords that change, permissions that come and go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from aetcd import rpc
+
+from tests.faults.fleet import RECORDS
+from tests.faults.operate import channel
+from tests.support.etcd import CALL, Etcd
+from tests.support.service import command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.faults.conftest import Watched
+
+ROOT, USER, ROLE = "root", "monitor", "monitoring"
+
+
+class Guarded:
+    """An etcd with access control, and what its administrator does."""
+
+    def __init__(self, etcd: Etcd, password_file: Path) -> None:
+        self.etcd = etcd
+        self.password_file = password_file
+
+    def enable(self) -> None:
+        password = self.password_file.read_text().strip()
+        for user, secret in ((ROOT, "root-pw"), (USER, password)):
+            self._do("UserAdd", rpc.AuthUserAddRequest(name=user, password=secret))
+        for role in (ROOT, ROLE):
+            self._do("RoleAdd", rpc.AuthRoleAddRequest(name=role))
+        self._do("UserGrantRole", rpc.AuthUserGrantRoleRequest(user=ROOT, role=ROOT))
+        self.grant()
+        self._do("UserGrantRole", rpc.AuthUserGrantRoleRequest(user=USER, role=ROLE))
+        self._do("AuthEnable", rpc.AuthEnableRequest())
+        self.login()
+
+    def grant(self) -> None:
+        permission = rpc.Permission(permType=rpc.Permission.Type.READWRITE, key=b"/", range_end=b"0")
+        self._do("RoleGrantPermission", rpc.AuthRoleGrantPermissionRequest(name=ROLE, perm=permission))
+
+    def revoke(self) -> None:
+        request = rpc.AuthRoleRevokePermissionRequest(role=ROLE, key=b"/", range_end=b"0")
+        self._do("RoleRevokePermission", request)
+
+    def change_password(self, password: str) -> None:
+        self._do("UserChangePassword", rpc.AuthUserChangePasswordRequest(name=USER, password=password))
+
+    def login(self) -> None:
+        with channel(self.etcd) as opened:
+            request = rpc.AuthenticateRequest(name=ROOT, password="root-pw")
+            token = rpc.AuthStub(opened).Authenticate(request, timeout=CALL).token
+        self.etcd.metadata = (("token", token),)
+
+    def _do(self, method: str, request: object) -> None:
+        with channel(self.etcd) as opened:
+            getattr(rpc.AuthStub(opened), method)(request, timeout=CALL, metadata=self.etcd.metadata)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return "--etcd-user", USER, "--etcd-password-file", str(self.password_file)
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[Guarded]:
+    """An etcd whose tokens live for 3 s, access control not enabled yet."""
+    password_file = tmp_path / "password"
+    password_file.write_text("monitor-pw\n")
+    etcd = Etcd("--auth-token-ttl", "3")
+    try:
+        yield Guarded(etcd.start(), password_file)
+    finally:
+        etcd.close()
+
+
+def test_a_user_with_a_password_watches_and_publishes(guarded: Guarded, watch: Callable[..., Watched]) -> None:
+    guarded.enable()
+    watched = watch(guarded.etcd, *guarded.options)
+    watched.flip(1)
+    watched.right()
+
+
+def test_a_token_that_is_lost_is_renewed(guarded: Guarded, watch: Callable[..., Watched]) -> None:
+    guarded.enable()
+    watched = watch(guarded.etcd, *guarded.options)
+    guarded.etcd.kill()  # tokens live in the server's memory
+    guarded.etcd.start()
+    guarded.login()
+    watched.ready()
+    watched.flip(2)
+    watched.right()
+
+
+def test_a_changed_password_is_read_from_its_file_once_it_stands_there(
+    guarded: Guarded, watch: Callable[..., Watched]
+) -> None:
+    guarded.enable()
+    watched = watch(guarded.etcd, *guarded.options)
+    guarded.change_password("another-pw")
+    words = watched.unready()
+    assert "authentication failed" in words
+    assert "monitor-pw" not in words
+    guarded.password_file.write_text("another-pw")
+    watched.ready()
+    guarded.login()
+    watched.flip(3)
+    watched.right()
+
+
+def test_access_taken_away_is_told_and_access_given_back_is_used(
+    guarded: Guarded, watch: Callable[..., Watched]
+) -> None:
+    guarded.enable()
+    watched = watch(guarded.etcd, *guarded.options)
+    guarded.revoke()
+    assert "permission denied" in watched.unready()
+    guarded.login()
+    watched.flip(4)
+    guarded.grant()
+    watched.ready()
+    guarded.login()
+    watched.right()
+    assert guarded.etcd.record(f"{RECORDS}ha4")["primary"] == "DOWN"
+
+
+def test_wrong_credentials_at_the_start_end_with_exit_code_3_in_words(guarded: Guarded) -> None:
+    guarded.enable()
+    guarded.password_file.write_text("wrong-pw")
+    ended = command("run", "--etcd", guarded.etcd.url, "--listen", "", *guarded.options)
+    assert ended.returncode == 3
+    assert b"authentication failed" in ended.stderr
+    assert b"Traceback" not in ended.stderr
+    assert b"wrong-pw" not in ended.stderr
+
+
+def test_no_credentials_where_they_are_wanted_end_with_exit_code_3(guarded: Guarded) -> None:
+    guarded.enable()
+    ended = command("run", "--etcd", guarded.etcd.url, "--listen", "")
+    assert ended.returncode == 3
+    assert b"user name is empty" in ended.stderr

@@ -1,0 +1,297 @@
+"""A real etcd on loopback, and a plain client of it: one that shares no code with the product."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from aetcd import rpc
+
+from ha_monitor.demo.etcd_process import binary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+CALL = 5.0  # seconds that one call may take
+START = 20.0
+STOP = 5.0
+Items = dict[str, bytes]
+_CHANNEL = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 200),
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+def free_port() -> int:
+    """Give a loopback port that is free at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def encode(value: object) -> bytes:
+    """Give what stands in etcd for a value: text and bytes as they are, all else as compact JSON."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode()
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def range_end(prefix: str) -> bytes:
+    """Give the end of the range of all keys that begin with a prefix; of all keys for the empty one."""
+    raw = prefix.encode()
+    return raw[:-1] + bytes([raw[-1] + 1]) if raw else b"\0"
+
+
+class Etcd:
+    """One etcd server in a temporary folder, always on the same ports, and a client of it."""
+
+    def __init__(self, *options: str) -> None:
+        """Prepare a server; :meth:`start` runs it.
+
+        :param options: more of etcd's command-line options.
+        """
+        self.metadata: tuple[tuple[str, str], ...] = ()
+        """Goes with every call: a token, where access is checked."""
+        self._options = options
+        self._folder = tempfile.TemporaryDirectory(prefix="ha-monitor-test-etcd-", ignore_cleanup_errors=True)
+        self.port, self._peer_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{self.port}", options=_CHANNEL)
+        self._kv = rpc.KVStub(self._channel)
+        self._watch = rpc.WatchStub(self._channel)
+
+    # -- the server
+
+    @property
+    def folder(self) -> str:
+        """Where it keeps its data and its log."""
+        return self._folder.name
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "this etcd is not running"
+        return self._process.pid
+
+    def start(self) -> Etcd:
+        """Start the server on the data and ports that it had; returns once it answers."""
+        assert self._process is None, "this etcd is running already"
+        peer = f"http://127.0.0.1:{self._peer_port}"
+        arguments = {
+            "--data-dir": str(Path(self._folder.name, "data")),
+            "--listen-client-urls": self.url,
+            "--advertise-client-urls": self.url,
+            "--listen-peer-urls": peer,
+            "--initial-advertise-peer-urls": peer,
+            "--initial-cluster": f"default={peer}",
+            "--max-request-bytes": str(16 << 20),
+            "--log-level": "error",
+        }
+        command = [str(binary()), "--unsafe-no-fsync", *itertools.chain.from_iterable(arguments.items())]
+        command += self._options
+        with Path(self._folder.name, "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self._wait_until_it_answers()
+        return self
+
+    def _wait_until_it_answers(self) -> None:
+        give_up = time.monotonic() + START
+        while True:
+            assert self._process is not None
+            assert self._process.poll() is None, f"etcd ended at its start: {self._log()}"
+            try:
+                self._kv.Range(rpc.RangeRequest(key=b"\0"), timeout=0.5)
+            except grpc.RpcError as error:
+                if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                    return  # it answers, if only that nobody may ask it anything without a token
+                if time.monotonic() > give_up:
+                    raise AssertionError(f"etcd does not answer: {self._log()}") from error
+                time.sleep(0.02)
+            else:
+                return
+
+    def _log(self) -> str:
+        return Path(self._folder.name, "log").read_text(errors="replace")[-2000:]
+
+    def stop(self) -> None:
+        """End the server in good order; it can be started again."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the server as a crash does; it can be started again."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(how)
+        try:
+            process.wait(STOP)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(STOP)
+
+    def freeze(self) -> None:
+        """Stop the server's clock: its connections stay open and say nothing."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """End it for good and remove what it wrote."""
+        self.stop()
+        self._channel.close()
+        self._folder.cleanup()
+
+    # -- its keys
+
+    def put(self, key: str, value: object) -> int:
+        """Put one key; gives the revision."""
+        answer = self._kv.Put(
+            rpc.PutRequest(key=key.encode(), value=encode(value)),
+            timeout=CALL,
+            wait_for_ready=True,
+            metadata=self.metadata,
+        )
+        return int(answer.header.revision)
+
+    def delete(self, key: str) -> int:
+        answer = self._kv.DeleteRange(
+            rpc.DeleteRangeRequest(key=key.encode()), timeout=CALL, wait_for_ready=True, metadata=self.metadata
+        )
+        return int(answer.header.revision)
+
+    def delete_prefix(self, prefix: str) -> int:
+        """Delete every key that begins with a prefix; the empty one deletes all."""
+        request = rpc.DeleteRangeRequest(key=prefix.encode() or b"\0", range_end=range_end(prefix))
+        return int(
+            self._kv.DeleteRange(request, timeout=CALL, wait_for_ready=True, metadata=self.metadata).header.revision
+        )
+
+    def txn(self, puts: Mapping[str, object], deletes: Collection[str] = ()) -> int:
+        """Put and delete keys in one transaction: one revision for all."""
+        operations = [
+            rpc.RequestOp(request_put=rpc.PutRequest(key=key.encode(), value=encode(value)))
+            for key, value in puts.items()
+        ]
+        operations += [rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=key.encode())) for key in deletes]
+        answer = self._kv.Txn(
+            rpc.TxnRequest(success=operations), timeout=CALL, wait_for_ready=True, metadata=self.metadata
+        )
+        return int(answer.header.revision)
+
+    def get(self, key: str, revision: int = 0) -> bytes | None:
+        """Give a key's value, now or as it was at a revision."""
+        kvs = self._range(key.encode(), b"", revision).kvs
+        return bytes(kvs[0].value) if kvs else None
+
+    def record(self, key: str) -> Any:
+        """Give a key's value, decoded from JSON; ``None`` where there is no such key."""
+        value = self.get(key)
+        return None if value is None else json.loads(value)
+
+    def mod_revision(self, key: str) -> int:
+        """Give the revision of a key's last change; 0 where there is no such key."""
+        kvs = self._range(key.encode()).kvs
+        return int(kvs[0].mod_revision) if kvs else 0
+
+    def revision(self) -> int:
+        """Give the revision of the whole store."""
+        return int(self._range(b"\0").header.revision)
+
+    def items(self, prefix: str = "") -> Items:
+        """Give all keys that begin with a prefix, with their values."""
+        answer = self._range(prefix.encode() or b"\0", range_end(prefix))
+        return {kv.key.decode(errors="replace"): bytes(kv.value) for kv in answer.kvs}
+
+    def history(self, key: str, since: int) -> list[Any]:
+        """Give what a key became after a revision, change by change, ``None`` for a deletion; read at each revision."""
+        values: list[Any] = []
+        last = self._at(key, since)
+        for revision in range(since + 1, self.revision() + 1):
+            now = self._at(key, revision)
+            if now != last:
+                values.append(None if now is None else json.loads(now[1]))
+                last = now
+        return values
+
+    def _at(self, key: str, revision: int) -> tuple[int, bytes] | None:
+        kvs = self._range(key.encode(), b"", revision).kvs
+        return (int(kvs[0].mod_revision), bytes(kvs[0].value)) if kvs else None
+
+    def _range(self, key: bytes, end: bytes = b"", revision: int = 0) -> Any:
+        request = rpc.RangeRequest(key=key, range_end=end, revision=revision)
+        return self._kv.Range(request, timeout=CALL, wait_for_ready=True, metadata=self.metadata)
+
+    # -- waiting for them
+
+    def wait(self, prefix: str, predicate: Callable[[Items], bool], timeout: float = 5.0) -> Items:
+        """Wait, on a watch, until the keys under a prefix are as wanted; fails with the last that was seen."""
+        items: Items = {}
+        for items in self._contents(prefix, timeout):
+            if predicate(items):
+                return items
+        shown = "\n".join(f"  {key}: {value[:300]!r}" for key, value in sorted(items.items()))
+        raise AssertionError(f"not so within {timeout} s; last under {prefix!r}:\n{shown}")
+
+    def wait_record(self, key: str, expected: object, timeout: float = 5.0) -> None:
+        """Wait until a key's value is this JSON; ``None``: until there is no such key."""
+        if expected is None:
+            self.wait(key, lambda items: key not in items, timeout)
+        else:
+            self.wait(key, lambda items: key in items and _decoded(items[key]) == expected, timeout)
+
+    def _contents(self, prefix: str, timeout: float) -> Iterator[Items]:
+        """Give the keys under a prefix, then again after each revision that changed them, until time is up."""
+        give_up = time.monotonic() + timeout
+        key, end = prefix.encode() or b"\0", range_end(prefix)
+        answer = self._range(key, end)
+        items = {kv.key.decode(errors="replace"): bytes(kv.value) for kv in answer.kvs}
+        yield items
+        create = rpc.WatchCreateRequest(key=key, range_end=end, start_revision=answer.header.revision + 1)
+        stream = self._watch.Watch(
+            iter([rpc.WatchRequest(create_request=create)]),
+            timeout=max(give_up - time.monotonic(), 0.01),
+            metadata=self.metadata,
+        )
+        try:
+            for response in stream:
+                for _, events in itertools.groupby(response.events, key=lambda event: event.kv.mod_revision):
+                    for event in events:
+                        if event.type == event.DELETE:
+                            items.pop(event.kv.key.decode(errors="replace"), None)
+                        else:
+                            items[event.kv.key.decode(errors="replace")] = bytes(event.kv.value)
+                    yield items
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise
+        finally:
+            stream.cancel()
+
+
+def _decoded(value: bytes) -> object:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

@@ -1,0 +1,123 @@
+"""``ha-monitor run`` as a process of its own, as a user starts it; and any other of its subcommands, to its end."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from .etcd import free_port
+
+READY = 15.0  # seconds until it must be ready, on a busy machine
+STOP = 5.0
+COMMAND = 20.0
+
+
+def _environment() -> dict[str, str]:
+    """Give this process' environment without the settings that may stand in it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("HA_MONITOR_")}
+
+
+def command(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Run one subcommand to its end."""
+    line = [sys.executable, "-W", "error", "-m", "ha_monitor", *arguments]
+    return subprocess.run(line, capture_output=True, input=stdin, timeout=COMMAND, env=_environment(), check=False)
+
+
+class Service:
+    """One running service. ``stop`` also checks what must hold of every run: its exit code and its log."""
+
+    def __init__(self, url: str, *arguments: str) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="ha-monitor-test-service-", ignore_cleanup_errors=True)
+        self._log = Path(self._folder.name, "stderr")
+        self._ended = False
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        listen = f"127.0.0.1:{self.port}"
+        line = [sys.executable, "-W", "error", "-m", "ha_monitor", "run", "--etcd", url, "--listen", listen, *arguments]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                line, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(), cwd=self._folder.name
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def log(self) -> str:
+        """Everything that it wrote so far."""
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    def wait_ready(self, timeout: float = READY) -> Service:
+        """Wait until ``/readyz`` says so."""
+        give_up = time.monotonic() + timeout
+        last = "no answer"
+        while time.monotonic() < give_up:
+            assert self.running, f"ended with {self._process.returncode} before it was ready:\n{self.log[-4000:]}"
+            try:
+                status, body = self.get("/readyz")
+            except OSError as error:
+                last = str(error)
+            else:
+                if status == http.HTTPStatus.OK:
+                    return self
+                last = f"{status} {body!r}"
+            time.sleep(0.02)
+        raise AssertionError(f"not ready within {timeout} s: {last}\n{self.log[-4000:]}")
+
+    def get(self, path: str, timeout: float = 2.0) -> tuple[int, bytes]:
+        """Ask it over HTTP; gives the status code and the body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def json(self, path: str) -> Any:
+        """Ask it over HTTP for a JSON document that must be there."""
+        status, body = self.get(path)
+        assert status == http.HTTPStatus.OK, (status, body)
+        return json.loads(body)
+
+    def stop(self) -> None:
+        """End it as an init system does: SIGTERM ends it in time, with 0, and its log tells of no fault of its own."""
+        if self._ended:
+            return
+        try:
+            self._stop()
+        finally:
+            self.kill()
+
+    def _stop(self) -> None:
+        assert self.running, f"had ended by itself with {self._process.returncode}:\n{self.log[-4000:]}"
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            code = self._process.wait(STOP)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"SIGTERM did not end it within {STOP} s:\n{self.log[-4000:]}") from None
+        log = self.log
+        assert code == 0, f"ended with {code}:\n{log[-4000:]}"
+        assert "Traceback" not in log, log[-8000:]
+        assert "Warning" not in log, log[-8000:]
+
+    def kill(self) -> None:
+        """End it at once and remove what it wrote; harmless where it has ended."""
+        if self.running:
+            self._process.kill()
+        self._process.wait(STOP)
+        self._ended = True
+        self._folder.cleanup()

@@ -1,0 +1,69 @@
+"""The README: what it shows runs, and what it lists is all there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from click.testing import CliRunner
+
+from ha_monitor.cli import cli
+from ha_monitor.cli.options import _shown
+from ha_monitor.demo.site import INTERFACES, sample_site
+from ha_monitor.settings import Settings, setting_name
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.support.etcd import Etcd
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_the_embedding_example_runs(etcd: Etcd, capsys: pytest.CaptureFixture[str]) -> None:
+    etcd.txn(sample_site())
+    (example,) = blocks("python")
+    namespace: dict[str, Any] = {}
+    exec(compile(example, "README.md", "exec"), namespace)
+    anyio.run(namespace["main"], etcd.url)
+    assert f"ha_interface {INTERFACES[0].name} UP primary" in capsys.readouterr().out
+
+
+def test_the_settings_file_is_accepted(tmp_path: Path) -> None:
+    (example,) = blocks("yaml")
+    file = tmp_path / "settings.yaml"
+    file.write_text(example)
+    # A port that is no number is told only after the file was read and found right.
+    result = CliRunner().invoke(cli, ["run", "--config", str(file), "--listen", "127.0.0.1:x"])
+    assert result.exit_code == 2
+    assert "listen: '127.0.0.1:x'" in result.output
+    assert result.output.count("Error") == 1
+
+
+def test_the_settings_table_has_every_option_with_its_default() -> None:
+    rows = re.findall(r"^\| `--([a-z-]+)` \| (.*?) \|", README, re.MULTILINE)
+    shown = {name: default.strip("`") for name, default in rows}
+    there = {setting_name(name): _shown(field.default) for name, field in Settings.model_fields.items()}
+    assert shown == there
+
+
+def test_every_command_and_verb_that_is_shown_is_there() -> None:
+    for block in blocks("console"):
+        for line in block.splitlines():
+            command = line.removeprefix("$ ").split("#")[0].split()
+            if command[0] == "ha-monitor":
+                result = CliRunner().invoke(cli, [command[1], "--help"])
+                assert result.exit_code == 0
+                assert all(option in result.output for option in command if option.startswith("--"))
+            elif command[0] == "make":
+                assert re.search(rf"^{command[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for name in re.findall(r"^\| `ha-monitor (\w+)", README, re.MULTILINE):
+        assert name in cli.commands
+    assert set(re.findall(r"^\| `ha-monitor (\w+)", README, re.MULTILINE)) | {"run"} == set(cli.commands)
