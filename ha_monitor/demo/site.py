@@ -20,8 +20,7 @@ class Interface(NamedTuple):
 
 
 INTERFACES = tuple(
-    Interface(name, name, f"{name}-ae{2 * number}", f"{name}-ae{2 * number + 1}")
-    for number, name in enumerate(CITIES)
+    Interface(name, name, f"{name}-ae{2 * number}", f"{name}-ae{2 * number + 1}") for number, name in enumerate(CITIES)
 )
 
 UP, DOWN = '{"interface":"UP","version":1}', '{"interface":"DOWN","version":1}'
@@ -55,9 +54,7 @@ def sample_site() -> dict[str, str]:
         site[state_key(interface.primary)] = site[state_key(interface.secondary)] = UP
     for interface in INTERFACES[:2]:
         id_ = f"vpn-{interface.name}"
-        site[f"/config/v2.0/vpn_gateways/{id_}"] = _config(
-            id=id_, name=id_, downlink_interface_id=interface.id
-        )
+        site[f"/config/v2.0/vpn_gateways/{id_}"] = _config(id=id_, name=id_, downlink_interface_id=interface.id)
     return site
 
 

@@ -32,7 +32,7 @@ class Conflicts(Generic[_Key]):
         self._by_key: dict[_Key, Conflict] = {}
 
     def note(self, key: _Key, now: float) -> None:
-        """Count a foreign write: the first is put right at once, each further one after twice the pause."""
+        """Count a foreign write that was put right. The next one is so at once, those after it ever later."""
         for old in [old for old, conflict in self._by_key.items() if now - conflict.last > QUIET + LONGEST_PAUSE]:
             del self._by_key[old]
         conflict = self._by_key.setdefault(key, Conflict(last=now))

@@ -74,6 +74,8 @@ class Publisher:
         self._pending: dict[tuple[Family, str], None] = {}
         self._in_flight: dict[tuple[Family, str], _Write] = {}
         self._timed: set[tuple[Family, str]] = set()
+        self._foreign: set[tuple[Family, str]] = set()
+        """Records that another hand has changed, and that nobody has looked at since."""
         self._conflicts: Conflicts[tuple[Family, str]] = Conflicts()
         self._backoff = Backoff()
         self._open = False
@@ -90,7 +92,7 @@ class Publisher:
     def record_changed(self, family: Family, id_: str) -> None:
         """Note that the watch brought another record than the one we knew."""
         if (family, id_) not in self._in_flight:
-            self._judge_foreign(family, id_)
+            self._foreign.add((family, id_))
             self.want(family, id_)
 
     def hear(self, heard: bool) -> None:
@@ -159,6 +161,8 @@ class Publisher:
         wanted = desire(family, id_, self._form, standing, self._state_timeout, now)
         if standing is None or isinstance(wanted, Put):
             family.leaving.discard(id_)
+        if not isinstance(wanted, Put) or standing == wanted.value:
+            self._foreign.discard((family, id_))
         if isinstance(wanted, Keep):
             if wanted.seconds is not None:
                 self._look_later(family, id_, wanted.seconds)
@@ -223,8 +227,11 @@ class Publisher:
             unit.vouched = value is not None
         elif value is not None:
             family.leaving.add(id_)  # the resource ended while its last status was on the way
+        if value is not None and (family, id_) in self._foreign:
+            self._conflicts.note((family, id_), self._clock.monotonic())
+        self._foreign.discard((family, id_))
         if not family.records.written(id_, value, revision):
-            self._judge_foreign(family, id_)
+            self._foreign.add((family, id_))
         self.want(family, id_)
 
     async def _failed(self, batch: list[_Write], error: EtcdError) -> None:
@@ -239,17 +246,6 @@ class Publisher:
                 del self._in_flight[write.family, write.id]
                 self._pending[write.family, write.id] = None
             self._turned.set()
-
-    def _judge_foreign(self, family: Family, id_: str) -> None:
-        """Count a conflict where another hand changed a record that we have something to say about."""
-        unit = family.units.get(id_)
-        cell = self._cell(family, id_)
-        if unit is None or not unit.vouched:
-            return
-        standing = cell.state.raw if cell is not None and cell.state is not None else None
-        wanted = desire(family, id_, self._form, standing, self._state_timeout, self._clock.monotonic())
-        if isinstance(wanted, Put) and wanted.value != standing:
-            self._conflicts.note((family, id_), self._clock.monotonic())
 
 
 def _write(family: Family, id_: str, wanted: Put | Delete, record_revision: int) -> _Write:

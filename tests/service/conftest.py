@@ -1,4 +1,4 @@
-"""One standing service for each module: a test empties its etcd first, which is an event as any other."""
+"""One standing service for each module: a test empties its etcd first, which is an event like any other."""
 
 from __future__ import annotations
 

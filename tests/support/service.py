@@ -38,6 +38,8 @@ class Service:
         self._folder = tempfile.TemporaryDirectory(prefix="ha-monitor-test-service-", ignore_cleanup_errors=True)
         self._log = Path(self._folder.name, "stderr")
         self._ended = False
+        self.last_log = ""
+        """Everything that it wrote, once it has ended."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         listen = f"127.0.0.1:{self.port}"
@@ -119,5 +121,6 @@ class Service:
         if self.running:
             self._process.kill()
         self._process.wait(STOP)
+        self.last_log = self.log or self.last_log
         self._ended = True
         self._folder.cleanup()

@@ -1,0 +1,125 @@
+"""Settings: where they come from, which source wins, and what is said of a wrong one."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from ha_monitor import Settings, SettingsError
+from ha_monitor.cli import cli
+from ha_monitor.cli.options import settings_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def given(*arguments: str, **environment: str) -> Settings:
+    """Give the settings that a command gets."""
+    got: list[Settings] = []
+
+    @click.command()
+    @settings_options()
+    def command(settings: Settings) -> None:
+        got.append(settings)
+
+    result = CliRunner().invoke(command, arguments, env=environment)
+    assert result.exit_code == 0, result.output
+    return got[0]
+
+
+def test_the_command_line_beats_the_environment_which_beats_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("state-timeout: 1\npublish: gohan\ntypes: [a, b]\nup_values: [GOOD]\n")
+    environment = {"HA_MONITOR_CONFIG": str(file), "HA_MONITOR_STATE_TIMEOUT": "2", "HA_MONITOR_TYPES": "c,d"}
+    settings = given("--state-timeout", "3", **environment)
+    assert settings.state_timeout == 3
+    assert list(settings.types) == ["c", "d"]
+    assert settings.publish == "gohan"
+    assert list(settings.up_values) == ["GOOD"]
+    assert settings.log_level == "info"
+
+
+def test_several_values_may_be_repeated_or_stand_behind_commas() -> None:
+    settings = given("--etcd", "http://a:1,http://b", "--etcd", "http://[::1]:3")
+    assert list(settings.etcd) == ["http://a:1", "http://b:2379", "http://[::1]:3"]
+
+
+def test_tables_are_pairs_on_the_command_line_and_mappings_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("constants: {A: 'x=y', B: z}\n")
+    assert given("--config", str(file)).constants == {"A": "x=y", "B": "z"}
+    assert given("--constants", "A=x=y", "--constants", "B=z").constants == {"A": "x=y", "B": "z"}
+
+
+def test_a_schema_file_tells_where_a_type_is(tmp_path: Path) -> None:
+    file = tmp_path / "schemas.yaml"
+    file.write_text(
+        "schemas:\n- id: tenant\n  plural: tenants\n  prefix: /common/v1.0/tenants\n  schema: {properties: {}}\n"
+    )
+    settings = given("--schema-file", str(file))
+    assert settings.keyspace.configs("tenant") == "/config/common/v1.0/tenants/"
+    assert settings.keyspace.configs("ha_interface") == "/config/v2.0/ha_interfaces/"
+
+
+WRONG = [
+    (["--state-timeout", "abc"], ["state-timeout", "'abc'", "number"]),
+    (["--state-timeout", "0"], ["state-timeout", "'0'", "greater than 0"]),
+    (["--state-timeout", "inf"], ["state-timeout", "'inf'", "finite"]),
+    (["--publish", "nope"], ["publish", "'nope'", "'esi', 'gohan' or 'none'"]),
+    (["--etcd", "ftp://x"], ["etcd", "'ftp://x'", "https://HOST:PORT"]),
+    (["--etcd", "http://x:99999"], ["etcd", "99999", "65535"]),
+    (["--etcd", "http://a", "--etcd", "https://b"], ["all URLs are https"]),
+    (["--etcd-user", "me"], ["etcd-user and etcd-password-file go together"]),
+    (["--etcd-ca", "ca.pem"], ["https://"]),
+    (["--listen", "nowhere"], ["listen", "'nowhere'", "HOST:PORT"]),
+    (["--config-prefix", "config"], ["config-prefix", "'config'", "begin with /"]),
+    (["--constants", "x"], ["constants", "'x'", "NAME=VALUE"]),
+    (["--schema-file", "missing.json"], ["missing.json", "No such file"]),
+    (["--config", "missing.yaml"], ["missing.yaml", "No such file"]),
+    (["--bogus"], ["--bogus"]),
+    (["--log-level", "loud"], ["log-level", "'loud'", "'debug', 'info', 'warning' or 'error'"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG, ids=lambda value: " ".join(value))
+def test_a_wrong_setting_is_named_with_its_value_and_what_is_allowed(arguments: list[str], words: list[str]) -> None:
+    result = CliRunner().invoke(cli, ["run", *arguments])
+    assert result.exit_code == 2
+    for word in words:
+        assert word in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("stat-timeout: 3\n", "stat-timeout: there is no such setting"),
+        ("state-timeout: soon\n", "'soon'"),
+        ("- a\n", "NAME: VALUE"),
+        ("a: [\n", "while parsing"),
+    ],
+)
+def test_a_wrong_settings_file_is_told_in_words(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    result = CliRunner().invoke(cli, ["run", "--config", str(file)])
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+def test_a_port_that_is_taken_is_told_before_anything_starts() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = CliRunner().invoke(cli, ["run", "--listen", f"127.0.0.1:{taken.getsockname()[1]}"])
+    assert result.exit_code == 2
+    assert "in use" in result.output
+
+
+def test_embedders_get_the_same_words() -> None:
+    with pytest.raises(SettingsError, match=r"state-timeout: -1: .*greater than 0"):
+        Settings.checked({"state_timeout": -1})
+    with pytest.raises(ValueError, match="state_timeout"):
+        Settings(state_timeout=-1)
