@@ -25,6 +25,10 @@ class EtcdRefused(EtcdError):
     """etcd, or TLS before it, refused who we are or what we asked for. Retried while running; ends a start."""
 
 
+class EtcdTlsRefused(EtcdRefused):
+    """TLS could not be had: a wrong authority, an expired certificate. A new connection reads the files again."""
+
+
 class EtcdTokenInvalid(EtcdRefused):
     """The auth token is expired or unknown to the server: authenticate again, then retry."""
 

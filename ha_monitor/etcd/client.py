@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import anyio
 from aetcd import rpc
 
-from ha_monitor.errors import EtcdTokenInvalid, EtcdUnavailable
+from ha_monitor.errors import EtcdTlsRefused, EtcdTokenInvalid, EtcdUnavailable
 from ha_monitor.etcd.channel import CALL_TIMEOUT, Access, Connection
 from ha_monitor.etcd.faults import translate
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 _Reply = TypeVar("_Reply")
+
+_OTHER_CONNECTION = (EtcdUnavailable, EtcdTlsRefused)
+"""What another connection, to another member or with files read anew, may not meet again."""
 
 LIST_TIMEOUT = 30.0
 """Deadline of a page of a list, in seconds: a page may hold megabytes and wait behind a busy disk."""
@@ -85,7 +88,7 @@ class EtcdClient:
             )
         except rpc.AioRpcError as error:
             fault = translate(error, f"connect to {connection.url}")
-            if isinstance(fault, EtcdUnavailable):
+            if isinstance(fault, _OTHER_CONNECTION):
                 raise fault from error
             self.version, self.progress_is_ordered = "", False  # asking may be forbidden: take the careful way
             return
@@ -109,11 +112,10 @@ class EtcdClient:
         if self._connection is not None:
             await self._connection.close()
 
-    async def call(self, doing: str, make: Callable[[Connection], Awaitable[_Reply]], *, leave: bool = True) -> _Reply:
+    async def call(self, doing: str, make: Callable[[Connection], Awaitable[_Reply]]) -> _Reply:
         """Make a unary call; with an invalid token, log in again once and retry.
 
         :param doing: what it does, for the words of an error.
-        :param leave: whether a failure for want of an answer means that this member is to be left.
         """
         for last in (False, True):
             connection = await self.connection()
@@ -125,7 +127,7 @@ class EtcdClient:
                 if isinstance(fault, EtcdTokenInvalid) and not last:
                     await self.login_again(connection)
                     continue
-                if isinstance(fault, EtcdUnavailable) and leave:
+                if isinstance(fault, _OTHER_CONNECTION):
                     self.abandon(connection, str(fault))
                 raise fault from error
         raise AssertionError("unreachable")

@@ -11,6 +11,7 @@ from ha_monitor.errors import (
     EtcdError,
     EtcdNoSpace,
     EtcdRefused,
+    EtcdTlsRefused,
     EtcdTokenInvalid,
     EtcdTooLarge,
     EtcdUnavailable,
@@ -50,7 +51,7 @@ def classify(code: rpc.StatusCode, details: str, doing: str) -> EtcdError:
     if code is _Code.RESOURCE_EXHAUSTED and "message larger than max" in words:
         return EtcdTooLarge(text)
     if code is _Code.UNAVAILABLE and _any(_TLS_WORDS, words):
-        return EtcdRefused(f"TLS: {text}")
+        return EtcdTlsRefused(f"TLS: {text}")
     if code in _RETRYABLE:
         return EtcdUnavailable(text)
     return EtcdError(text)

@@ -14,6 +14,7 @@ from ha_monitor.errors import (
     EtcdError,
     EtcdNoSpace,
     EtcdRefused,
+    EtcdTlsRefused,
     EtcdTokenInvalid,
     EtcdTooLarge,
     EtcdUnavailable,
@@ -121,7 +122,7 @@ def test_only_an_etcd_with_the_fix_is_trusted_to_answer_progress_requests_in_lin
     ("code", "details", "expected"),
     [
         (rpc.StatusCode.UNAVAILABLE, "no leader", EtcdUnavailable),
-        (rpc.StatusCode.UNAVAILABLE, "Ssl handshake failed: CERTIFICATE_VERIFY_FAILED", EtcdRefused),
+        (rpc.StatusCode.UNAVAILABLE, "Ssl handshake failed: CERTIFICATE_VERIFY_FAILED", EtcdTlsRefused),
         (rpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", EtcdUnavailable),
         (rpc.StatusCode.INTERNAL, "Internal error from Core", EtcdUnavailable),
         (rpc.StatusCode.PERMISSION_DENIED, "etcdserver: permission denied", EtcdRefused),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.faults.relay import Relay
+    from tests.support.cluster import Cluster
     from tests.support.etcd import Etcd
     from tests.support.service import Service
 
@@ -65,7 +66,7 @@ class Watched:
 def watch(service: Any) -> Callable[..., Watched]:
     """Give a function that fills an etcd with a fleet and starts a service on it."""
 
-    def start(etcd: Etcd, *args: str, count: int = 20, through: Relay | None = None) -> Watched:
+    def start(etcd: Etcd, *args: str, count: int = 20, through: Relay | Cluster | None = None) -> Watched:
         keys = list(fleet(count).items())
         for begin in range(0, len(keys), 100):
             etcd.txn(dict(keys[begin : begin + 100]))

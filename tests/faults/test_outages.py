@@ -23,7 +23,7 @@ def test_after_kill_and_restart_nothing_written_meanwhile_is_lost(
 ) -> None:
     watched = watch(own_etcd)
     own_etcd.kill()
-    assert "onnect" in watched.unready()
+    assert watched.unready()
     own_etcd.start()
     watched.flip(1, 2, 3)  # before the service is back, perhaps
     own_etcd.put(f"{CONFIGS}ha5", config(5, version=2))

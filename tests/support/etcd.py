@@ -60,19 +60,26 @@ def range_end(prefix: str) -> bytes:
 class Etcd:
     """One etcd server in a temporary folder, always on the same ports, and a client of it."""
 
-    def __init__(self, *options: str) -> None:
-        """Prepare a server; :meth:`start` runs it.
+    def __init__(
+        self, *options: str, port: int | None = None, credentials: grpc.ChannelCredentials | None = None
+    ) -> None:
+        """Prepare a server; :meth:`start` runs it. One that is never started is a client of whoever listens there.
 
         :param options: more of etcd's command-line options.
+        :param credentials: talk TLS, with these.
         """
         self.metadata: tuple[tuple[str, str], ...] = ()
         """Goes with every call: a token, where access is checked."""
         self._options = options
         self._folder = tempfile.TemporaryDirectory(prefix="ha-monitor-test-etcd-", ignore_cleanup_errors=True)
-        self.port, self._peer_port = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.port, self._peer_port = port or free_port(), free_port()
+        self.url = f"{'https' if credentials else 'http'}://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{self.port}", options=_CHANNEL)
+        target = f"127.0.0.1:{self.port}"
+        if credentials is None:
+            self._channel = grpc.insecure_channel(target, options=_CHANNEL)
+        else:
+            self._channel = grpc.secure_channel(target, credentials, options=_CHANNEL)
         self._kv = rpc.KVStub(self._channel)
         self._watch = rpc.WatchStub(self._channel)
 
@@ -263,31 +270,33 @@ class Etcd:
 
     def _contents(self, prefix: str, timeout: float) -> Iterator[Items]:
         """Give the keys under a prefix, then again after each revision that changed them, until time is up."""
-        give_up = time.monotonic() + timeout
         key, end = prefix.encode() or b"\0", range_end(prefix)
-        answer = self._range(key, end)
-        items = {kv.key.decode(errors="replace"): bytes(kv.value) for kv in answer.kvs}
-        yield items
-        create = rpc.WatchCreateRequest(key=key, range_end=end, start_revision=answer.header.revision + 1)
-        stream = self._watch.Watch(
-            iter([rpc.WatchRequest(create_request=create)]),
-            timeout=max(give_up - time.monotonic(), 0.01),
-            metadata=self.metadata,
-        )
+        create = rpc.WatchCreateRequest(key=key, range_end=end)
+        stream = self._watch.Watch(iter([rpc.WatchRequest(create_request=create)]), timeout=timeout)
         try:
+            assert next(stream).created  # from here on every change is heard; those that the range has are left out
+            answer = self._range(key, end)
+            items = {kv.key.decode(errors="replace"): bytes(kv.value) for kv in answer.kvs}
+            yield items
             for response in stream:
-                for _, events in itertools.groupby(response.events, key=lambda event: event.kv.mod_revision):
-                    for event in events:
-                        if event.type == event.DELETE:
-                            items.pop(event.kv.key.decode(errors="replace"), None)
-                        else:
-                            items[event.kv.key.decode(errors="replace")] = bytes(event.kv.value)
-                    yield items
+                for revision, events in itertools.groupby(response.events, key=lambda event: event.kv.mod_revision):
+                    if revision > answer.header.revision:
+                        _apply(items, events)
+                        yield items
         except grpc.RpcError as error:
             if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise
         finally:
             stream.cancel()
+
+
+def _apply(items: Items, events: Iterator[Any]) -> None:
+    for event in events:
+        key = event.kv.key.decode(errors="replace")
+        if event.type == event.DELETE:
+            items.pop(key, None)
+        else:
+            items[key] = bytes(event.kv.value)
 
 
 def _decoded(value: bytes) -> object:

@@ -1,0 +1,109 @@
+"""A cluster of three: quorum lost and won, leaders killed, members frozen. The service moves to one that works."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from tests.faults.fleet import DOWN, UP
+from tests.support.cluster import SIZE, Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.faults.conftest import Watched
+    from tests.support.etcd import Etcd
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    made = Cluster()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def client(cluster: Cluster) -> Iterator[Callable[[int], Etcd]]:
+    """Give clients of members; the service begins with the first."""
+    made: list[Etcd] = []
+
+    def make(member: int) -> Etcd:
+        made.append(cluster.client(member))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_lost_quorum_is_told_and_all_is_right_once_it_is_won_back(
+    cluster: Cluster, client: Callable[[int], Etcd], watch: Callable[..., Watched]
+) -> None:
+    watched = watch(client(0), through=cluster)
+    cluster.kill(1, 2)
+    watched.unready()
+    cluster.start(1, 2)
+    watched.flip(1, 2)
+    watched.ready()
+    watched.right()
+
+
+def test_a_member_without_quorum_is_left_for_those_who_have_it(
+    cluster: Cluster, client: Callable[[int], Etcd], watch: Callable[..., Watched]
+) -> None:
+    """The first member is frozen: the others go on, and so does the service, while it stays frozen."""
+    watched = watch(client(0), through=cluster)
+    cluster.freeze(0)
+    try:
+        watched.unready()
+        watched.ready()
+        watched.etcd = client(1)
+        watched.flip(3)
+        watched.right()
+    finally:
+        cluster.thaw(0)
+    watched.service.stop()
+
+
+def test_a_leader_killed_under_changes_loses_nothing(
+    cluster: Cluster, client: Callable[[int], Etcd], watch: Callable[..., Watched]
+) -> None:
+    watched = watch(client(0), through=cluster)
+    leader = cluster.leader()
+    watched.etcd = client((leader + 1) % SIZE)
+    for number in range(20):
+        if number == 10:
+            cluster.kill(leader)
+        flip_at_last(watched, number, DOWN if number % 2 else UP)
+    watched.ready()
+    watched.right()
+    cluster.start(leader)
+    watched.flip(0)
+    watched.right()
+
+
+def flip_at_last(watched: Watched, number: int, value: str) -> None:
+    """Flip a state, again where the election took the first try with it."""
+    for _ in range(5):
+        try:
+            watched.flip(number, value=value)
+        except grpc.RpcError:
+            continue
+        return
+    pytest.fail("the cluster takes no writes")
+
+
+def test_the_member_that_is_watched_dies_and_another_takes_over(
+    cluster: Cluster, client: Callable[[int], Etcd], watch: Callable[..., Watched]
+) -> None:
+    watched = watch(client(0), through=cluster)
+    cluster.kill(0)
+    watched.etcd = client(2)
+    watched.flip(5)
+    watched.ready()
+    watched.right()

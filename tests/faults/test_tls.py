@@ -1,0 +1,115 @@
+"""TLS with client certificates; and what is said where it can't be had."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+import trustme
+
+from tests.support.etcd import Etcd
+from tests.support.service import command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.faults.conftest import Watched
+
+
+class Authority:
+    """A CA, and PEM files of what it signs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._ca = trustme.CA()
+        self.ca = folder / "ca.pem"
+        self._ca.cert_pem.write_to_path(self.ca)
+
+    def issue(self, name: str, *, not_after: datetime.datetime | None = None) -> tuple[Path, Path]:
+        """Give files with a certificate for 127.0.0.1 and its key."""
+        cert = self._ca.issue_cert("127.0.0.1", common_name=name, not_after=not_after)
+        paths = self.folder / f"{name}.pem", self.folder / f"{name}-key.pem"
+        cert.cert_chain_pems[0].write_to_path(paths[0])
+        cert.private_key_pem.write_to_path(paths[1])
+        return paths
+
+    def options(self, cert: Path, key: Path) -> tuple[str, ...]:
+        return "--etcd-ca", str(self.ca), "--etcd-cert", str(cert), "--etcd-key", str(key)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def secure(authority: Authority) -> Iterator[Etcd]:
+    """An etcd that wants a client certificate of the authority."""
+    cert, key = authority.issue("server")
+    mine, my_key = authority.issue("tester")
+    credentials = grpc.ssl_channel_credentials(authority.ca.read_bytes(), my_key.read_bytes(), mine.read_bytes())
+    etcd = Etcd(
+        *("--cert-file", str(cert), "--key-file", str(key)),
+        *("--trusted-ca-file", str(authority.ca), "--client-cert-auth"),
+        credentials=credentials,
+    )
+    try:
+        yield etcd.start()
+    finally:
+        etcd.close()
+
+
+def test_a_client_certificate_is_shown_and_believed(
+    secure: Etcd, authority: Authority, watch: Callable[..., Watched]
+) -> None:
+    watched = watch(secure, *authority.options(*authority.issue("monitor")))
+    watched.flip(1)
+    watched.right()
+
+
+def test_a_renewed_certificate_is_read_at_the_next_connection(
+    secure: Etcd, authority: Authority, watch: Callable[..., Watched]
+) -> None:
+    cert, key = authority.issue("monitor")
+    watched = watch(secure, *authority.options(cert, key))
+    expired, expired_key = authority.issue("expired", not_after=yesterday())
+    shutil.copy(expired, cert)
+    shutil.copy(expired_key, key)
+    secure.kill()
+    watched.unready()
+    secure.start()
+    assert "certificate" in watched.unready().lower() or "handshake" in watched.unready().lower()
+    fresh, fresh_key = authority.issue("fresh")
+    shutil.copy(fresh, cert)
+    shutil.copy(fresh_key, key)
+    watched.ready()
+    watched.flip(2)
+    watched.right()
+
+
+def yesterday() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+
+
+def test_a_wrong_authority_at_the_start_ends_with_exit_code_3(
+    secure: Etcd, authority: Authority, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    stranger = Authority(tmp_path_factory.mktemp("stranger"))
+    cert, key = authority.issue("monitor")
+    ended = command("run", "--etcd", secure.url, "--listen", "", *stranger.options(cert, key))
+    assert ended.returncode == 3, ended.stderr
+    assert b"TLS" in ended.stderr
+    assert b"Traceback" not in ended.stderr
+
+
+def test_a_file_that_is_missing_is_told_by_its_name(secure: Etcd, authority: Authority) -> None:
+    cert, key = authority.issue("monitor")
+    key.unlink()
+    ended = command("run", "--etcd", secure.url, "--listen", "", *authority.options(cert, key))
+    assert ended.returncode == 3
+    assert str(key).encode() in ended.stderr
+    assert b"No such file" in ended.stderr
