@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import grpc
 import httpx
 import pytest
 
@@ -31,7 +32,14 @@ class Watched:
         self.count = count
 
     def flip(self, *numbers: int, value: str = DOWN, side: str = "p") -> None:
-        self.etcd.txn({f"{STATES}{side}{number}": value for number in numbers})
+        """Write states; again where an election took the first try with it."""
+        for _ in range(5):
+            try:
+                self.etcd.txn({f"{STATES}{side}{number}": value for number in numbers})
+            except grpc.RpcError:
+                continue
+            return
+        pytest.fail("etcd takes no writes")
 
     def restore(self) -> None:
         for start in range(0, self.count, 60):

@@ -1,0 +1,177 @@
+"""The monitor as its embedders meet it: one object in their own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from ha_monitor import Change, EtcdRefused, HaMonitor, Resync, Settings, Status
+from tests.support import site
+from tests.support.etcd import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tests.support.etcd import Etcd
+
+pytestmark = pytest.mark.anyio
+
+
+async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait until something of the monitor's own is so; there is no event for it outside."""
+    with anyio.fail_after(seconds):
+        while not true():
+            await anyio.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+async def nothing_is_left_behind() -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    yield
+    await anyio.lowlevel.checkpoint()
+    assert asyncio.all_tasks() <= before
+
+
+async def test_a_resource_is_a_frozen_record_with_both_sides(etcd: Etcd) -> None:
+    pair = site.HaInterface()
+    etcd.txn(site.ha_template() | pair.keys(secondary=site.DOWN, version=3))
+    async with HaMonitor(Settings(etcd=[etcd.url])) as monitor:
+        await monitor.synced()
+        await until(lambda: (got := monitor.get("ha_interface", pair.id)) is not None and got.published is not None)
+        resource = monitor.get("ha_interface", pair.id)
+        assert resource is not None
+        assert (resource.status, resource.active, resource.version) == (Status.DEGRADED, "primary", 3)
+        assert resource.published == site.record("UP", "DOWN", 3)
+        assert list(resource.entries) == ["primary", "secondary"]
+        assert resource.entries["secondary"].key == pair.secondary_state
+        assert resource.entries["secondary"].reason == 'interface is "DOWN"'
+        assert not resource.stale
+        assert resource.problem is None
+        with pytest.raises(AttributeError):
+            resource.status = Status.UP  # type: ignore[misc]
+        assert monitor.get("ha_interface", "nobody") is None
+        assert monitor.get("nothing", pair.id) is None
+        assert [resource.id for resource in monitor.resources()] == [pair.id]
+
+
+async def test_revision_and_proof_advance_while_nothing_changes(etcd: Etcd) -> None:
+    pair = site.HaInterface()
+    etcd.txn(site.ha_template() | pair.keys())
+    async with HaMonitor(Settings(etcd=[etcd.url], publish="none")) as monitor:
+        await monitor.synced()
+        first = monitor.get("ha_interface", pair.id)
+        assert first is not None
+        revision = etcd.put("/elsewhere", "x")
+
+        def advanced() -> bool:
+            now = monitor.get("ha_interface", pair.id)
+            return now is not None and now.revision >= revision and now.proven_at > first.proven_at
+
+        await until(advanced, 15.0)
+
+
+async def test_every_change_reaches_every_reader_with_its_revision(etcd: Etcd) -> None:
+    pair = site.HaInterface()
+    etcd.txn(site.ha_template() | pair.keys())
+    async with HaMonitor(Settings(etcd=[etcd.url])) as monitor:
+        await monitor.synced()
+        async with monitor.changes() as one, monitor.changes() as other:
+            revision = etcd.txn({pair.primary_state: site.DOWN, pair.secondary_state: site.DOWN})
+            with anyio.fail_after(5):
+                for changes in (one, other):
+                    got = [await anext(changes), await anext(changes)]
+                    assert all(isinstance(change, Change) for change in got)
+                    assert {change.entry for change in got if isinstance(change, Change)} == {"primary", "secondary"}
+                    for change in got:
+                        assert isinstance(change, Change)
+                        assert (change.old, change.new, change.status) == (Status.UP, Status.DOWN, Status.DOWN)
+                        assert change.revision == revision, "one transaction, one verdict: nothing between"
+
+
+async def test_a_reader_that_sleeps_gets_a_marker_and_holds_up_nobody(etcd: Etcd) -> None:
+    pair = site.HaInterface()
+    etcd.txn(site.ha_template() | pair.keys())
+    async with HaMonitor(Settings(etcd=[etcd.url])) as monitor:
+        await monitor.synced()
+        with monitor._broadcast.subscribe(limit=3) as sleeper:
+            async with monitor.changes() as awake:
+                for number in range(10):
+                    etcd.put(pair.primary_state, site.UP if number % 2 else site.DOWN)
+                    with anyio.fail_after(5):
+                        assert isinstance(await anext(awake), Change)
+            marker = await anext(aiter(sleeper))
+            assert isinstance(marker, Resync)
+            assert marker.missed == 10
+
+
+async def test_a_foreign_writer_who_goes_on_is_shown_as_a_conflict(etcd: Etcd) -> None:
+    pair = site.HaInterface()
+    etcd.txn(site.ha_template() | pair.keys())
+    async with HaMonitor(Settings(etcd=[etcd.url])) as monitor:
+        await monitor.synced()
+        await anyio.to_thread.run_sync(etcd.wait_record, pair.record, site.record())
+        for _ in range(3):
+            etcd.put(pair.record, site.record("FAIL", "FAIL"))
+            await anyio.to_thread.run_sync(etcd.wait_record, pair.record, site.record())
+        resource = monitor.get("ha_interface", pair.id)
+        assert resource is not None
+        assert resource.problem is not None
+        assert resource.problem.startswith("conflict: another writer changed the published record")
+
+
+async def test_an_error_of_the_block_comes_out_as_it_went_in(etcd: Etcd) -> None:
+    with pytest.raises(LookupError, match="mine"):
+        async with HaMonitor(Settings(etcd=[etcd.url])) as monitor:
+            await monitor.synced()
+            raise LookupError("mine")
+
+
+async def test_a_cancelled_scope_ends_it_cleanly_at_any_moment(etcd: Etcd) -> None:
+    pair = site.HaInterface()
+    etcd.txn(site.ha_template() | pair.keys())
+    for url in (etcd.url, f"http://127.0.0.1:{free_port()}"):
+        for seconds in (0.0, 0.005, 0.05, 0.3):
+            with anyio.move_on_after(seconds) as scope:
+                async with HaMonitor(Settings(etcd=[url])):
+                    await anyio.sleep_forever()
+            assert scope.cancelled_caught
+
+
+async def test_a_reader_comes_to_its_end_with_the_monitor(etcd: Etcd) -> None:
+    etcd.txn(site.ha_template())
+    seen: list[Change | Resync] = []
+    async with anyio.create_task_group() as tasks, HaMonitor(Settings(etcd=[etcd.url])) as monitor:
+        await monitor.synced()
+
+        async def read() -> None:
+            async with monitor.changes() as changes:
+                seen.extend([change async for change in changes])
+
+        tasks.start_soon(read)
+        await anyio.sleep(0.01)
+    assert seen == []
+
+
+async def test_a_tls_refusal_at_the_start_is_raised_from_the_block(etcd: Etcd) -> None:
+    with pytest.raises(EtcdRefused, match="TLS"):
+        async with HaMonitor(Settings(etcd=[etcd.url.replace("http:", "https:")])) as monitor:
+            with anyio.fail_after(10):
+                await monitor.synced()
+
+
+async def test_signals_and_logging_are_left_alone(etcd: Etcd) -> None:
+    import logging
+
+    before = (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT), list(logging.getLogger().handlers))
+    async with HaMonitor(Settings(etcd=[etcd.url])) as monitor:
+        await monitor.synced()
+        assert (
+            signal.getsignal(signal.SIGTERM),
+            signal.getsignal(signal.SIGINT),
+            list(logging.getLogger().handlers),
+        ) == before
