@@ -24,6 +24,10 @@ _OTHER_CONNECTION = (EtcdUnavailable, EtcdTlsRefused)
 LIST_TIMEOUT = 30.0
 """Deadline of a page of a list, in seconds: a page may hold megabytes and wait behind a busy disk."""
 
+_LAST_COMPLETIONS = 0.02
+"""Seconds that gRPC's own thread has, at the end, to hand over what it still knows of cancelled calls. A loop that is
+closed before has it told to the next loop of the process, as errors of calls that nobody there has made."""
+
 PUTS_IN_A_TRANSACTION = 128
 """etcd's ``--max-txn-ops`` default."""
 
@@ -111,6 +115,7 @@ class EtcdClient:
         await self._close_abandoned()
         if self._connection is not None:
             await self._connection.close()
+        await anyio.sleep(_LAST_COMPLETIONS)
 
     async def call(self, doing: str, make: Callable[[Connection], Awaitable[_Reply]]) -> _Reply:
         """Make a unary call; with an invalid token, log in again once and retry.

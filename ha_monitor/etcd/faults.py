@@ -25,7 +25,13 @@ _Code = rpc.StatusCode
 # gRPC reports a TLS failure as UNAVAILABLE, like a server that is down; only the words tell (grpcio 1.85).
 _TLS_WORDS = ("certificate", "ssl_error", "ssl handshake", "handshake failed", "tls handshake", "tsi_")
 _TOKEN_WORDS = ("invalid auth token", "auth revision in header is old")
-_REFUSED_WORDS = ("permission denied", "authentication failed", "user name is empty", "auth: ", "client cert")
+_REFUSED_WORDS = (
+    "permission denied",
+    "authentication failed",
+    "authentication is not enabled",
+    "user name is empty",
+    "client cert",
+)
 
 
 def translate(error: rpc.AioRpcError, doing: str) -> EtcdError:

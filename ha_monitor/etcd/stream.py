@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ha_monitor.etcd.channel import Connection
 
+_LAST_WORD = 1.0  # seconds in which gRPC gives the status of a call that we have cancelled: it takes microseconds
 _END_OF_STREAM = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs of grpc lack it
 
 
@@ -70,10 +71,12 @@ class WatchStream:
             raise self._why_canceled(reply)
         return reply
 
-    def close(self) -> None:
-        """End the stream; the server drops the watch with it."""
+    async def close(self) -> None:
+        """End the stream; the server drops the watch with it. gRPC's own task for it has ended afterwards, too."""
         self._closed = True
         self._call.cancel()
+        with anyio.move_on_after(_LAST_WORD, shield=True):
+            await self._call.code()
 
     async def _write(self, request: rpc.WatchRequest) -> None:
         try:
@@ -116,4 +119,4 @@ async def open_stream(connection: Connection, prefix: bytes) -> AsyncIterator[Wa
         try:
             yield stream
         finally:
-            stream.close()
+            await stream.close()
