@@ -15,13 +15,13 @@ from ha_monitor.errors import EtcdError, EtcdRefused
 from ha_monitor.etcd.client import EtcdClient, open_client
 from ha_monitor.evaluate.fleet import Fleet
 from ha_monitor.evaluate.leaves import Leaves
-from ha_monitor.evaluate.state import StateReader, monitoring_dependencies, worker_dependencies
 from ha_monitor.evaluate.templates import Templates
 from ha_monitor.faultlog import FaultLog
 from ha_monitor.model import Change, Readiness, Resource, Resync
 from ha_monitor.plugins import kinds, load_plugins
 from ha_monitor.publish.desire import Publish
 from ha_monitor.publish.publisher import Publisher
+from ha_monitor.reading.state import StateReader, monitoring_dependencies, worker_dependencies
 from ha_monitor.show import describe, rendering
 from ha_monitor.watch.pulse import LONGEST_SILENCE, Pulse
 from ha_monitor.watch.watches import Watches
@@ -122,7 +122,7 @@ class HaMonitor:
         self._fleet.on_idle = self._turn
         self._templates = Templates(
             fleet=self._fleet,
-            publisher=self._publisher,
+            outlet=self._publisher,
             watches=self._watches,
             keyspace=keyspace,
             catalog=catalog,

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ha_monitor.clock import Timer
-    from ha_monitor.evaluate.state import State
     from ha_monitor.plugins import EntryType
+    from ha_monitor.reading.state import State
     from ha_monitor.watch.views import Cell, StateView
 
 log = logging.getLogger(__name__)

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from ha_monitor.clock import Clock, Timer
     from ha_monitor.evaluate.leaves import Leaves
-    from ha_monitor.evaluate.state import StateReader
     from ha_monitor.keys import Keyspace
     from ha_monitor.lang.scope import Ref
     from ha_monitor.lang.template import Entry as EntrySpec
     from ha_monitor.lang.template import Rendering
     from ha_monitor.plugins import EntryType, StateRef
+    from ha_monitor.reading.state import StateReader
     from ha_monitor.watch.watches import Watches
 
 log = logging.getLogger(__name__)

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from ha_monitor.evaluate.fleet import Fleet
-    from ha_monitor.evaluate.state import StateReader
+    from ha_monitor.evaluate.unit import Outlet
     from ha_monitor.keys import Keyspace
     from ha_monitor.lang.catalog import Catalog
     from ha_monitor.lang.kinds import Kind
     from ha_monitor.lang.template import Template
-    from ha_monitor.publish.publisher import Publisher
+    from ha_monitor.reading.state import StateReader
     from ha_monitor.watch.views import KeyView
     from ha_monitor.watch.watches import Watches
 
@@ -35,7 +35,7 @@ class Templates:
         self,
         *,
         fleet: Fleet,
-        publisher: Publisher | None,
+        outlet: Outlet | None,
         watches: Watches,
         keyspace: Keyspace,
         catalog: Catalog,
@@ -48,11 +48,12 @@ class Templates:
     ) -> None:
         """Prepare; :meth:`follow` begins.
 
+        :param outlet: told of records; ``None`` where nothing is published.
         :param overrides: template id → resource type, where it is not the one in the template's name.
         :param only_types: resource types to serve; none: all.
         """
         self._fleet = fleet
-        self._publisher = publisher
+        self._outlet = outlet
         self._watches = watches
         self._keyspace = keyspace
         self._catalog = catalog
@@ -124,13 +125,13 @@ class Templates:
     def _found(self, type_: str) -> Family:
         configs = self._watches.keys(self._keyspace.configs(type_))
         records = None
-        if self._publisher is not None:
+        if self._outlet is not None:
             records = self._watches.states(self._keyspace.records(type_), self._read_record)
         family = self._fleet.families[type_] = Family(type_, configs, records)
         configs.on_change = lambda id_: self._fleet.render_soon(family, (id_,))
-        if records is not None and self._publisher is not None:
-            publisher = self._publisher
-            records.on_record = lambda id_: publisher.record_changed(family, id_)
+        if records is not None and self._outlet is not None:
+            outlet = self._outlet
+            records.on_record = lambda id_: outlet.record_changed(family, id_)
         return family
 
     def _prefetch(self, template: Template) -> None:
@@ -150,9 +151,9 @@ class Templates:
 
         def look_for_orphans() -> None:
             """Have the records looked at whose resource ended while nobody watched."""
-            if family.records is not None and self._publisher is not None:
+            if family.records is not None and self._outlet is not None:
                 for id_ in family.records.cells.keys() - family.configs.items.keys():
-                    self._publisher.want(family, id_)
+                    self._outlet.want(family, id_)
 
         family.configs.when_synced(render)
 

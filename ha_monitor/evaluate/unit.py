@@ -52,6 +52,16 @@ class Host(Protocol):
         """Whether etcd is heard."""
 
 
+class Outlet(Protocol):
+    """Where verdicts go."""
+
+    def want(self, family: Family, id_: str) -> None:
+        """Have a record looked at: its resource or its config is another one."""
+
+    def record_changed(self, family: Family, id_: str) -> None:
+        """Note that the record is another one."""
+
+
 class Unit:
     """One resource."""
 

@@ -14,8 +14,8 @@ from ha_monitor.lang.kinds import FOREIGN_KINDS, Kind
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ha_monitor.evaluate.state import State
     from ha_monitor.model import Status
+    from ha_monitor.reading.state import State
 
 GROUP = "ha_monitor.plugins"
 

@@ -10,7 +10,7 @@ from ha_monitor.plugins import StateRef
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ha_monitor.evaluate.state import State
+    from ha_monitor.reading.state import State
 
 
 class EtcdReader:

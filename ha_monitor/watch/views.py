@@ -5,17 +5,16 @@ A view holds no more than is watched: values, and for each key who hangs on it. 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aetcd import rpc
 
-from ha_monitor.evaluate.envelope import Envelope, read_envelope, read_outputs
+from ha_monitor.reading.envelope import Envelope, read_envelope, read_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from ha_monitor.evaluate.entry import Entry
-    from ha_monitor.evaluate.state import State, StateReader
+    from ha_monitor.reading.state import State, StateReader
 
 _DELETE = rpc.Event.EventType.DELETE
 _DECODED = 1_024  # configs kept decoded: what one burst of renderings follows foreign keys to
@@ -158,15 +157,22 @@ class KeyView(View):
                 del self.hangers[id_]
 
 
+class Sleeper(Protocol):
+    """Hangs on state keys, and sleeps until one of them changes."""
+
+    def wake(self) -> None:
+        """Have a look at the states as they are now."""
+
+
 class Cell:
     """A state key, there or not: its state (``None``: not there), the revision of its last change, who hangs on it."""
 
-    __slots__ = ("entries", "revision", "state")
+    __slots__ = ("revision", "sleepers", "state")
 
     def __init__(self, state: State | None, revision: int) -> None:
         self.state = state
         self.revision = revision
-        self.entries: tuple[Entry, ...] = ()
+        self.sleepers: tuple[Sleeper, ...] = ()
 
 
 class StateView(View):
@@ -179,19 +185,19 @@ class StateView(View):
         self.on_record: Callable[[str], None] | None = None
         """Told of each change of a record, by id, where we publish under this prefix."""
 
-    def hang(self, id_: str, entry: Entry) -> Cell:
-        """Wake an entry at each change of a key; give its cell."""
+    def hang(self, id_: str, sleeper: Sleeper) -> Cell:
+        """Wake a sleeper at each change of a key; give its cell."""
         cell = self.cells.get(id_)
         if cell is None:
             cell = self.cells[id_] = Cell(None, 0)
-        cell.entries = (*cell.entries, entry)
+        cell.sleepers = (*cell.sleepers, sleeper)
         return cell
 
-    def unhang(self, id_: str, entry: Entry) -> None:
+    def unhang(self, id_: str, sleeper: Sleeper) -> None:
         """Wake it no more."""
         cell = self.cells[id_]
-        cell.entries = tuple(other for other in cell.entries if other is not entry)
-        if cell.state is None and not cell.entries:
+        cell.sleepers = tuple(other for other in cell.sleepers if other is not sleeper)
+        if cell.state is None and not cell.sleepers:
             del self.cells[id_]
 
     def list_ends(self, revision: int) -> None:
@@ -200,8 +206,8 @@ class StateView(View):
         super().list_ends(revision)
         if first:
             for cell in tuple(self.cells.values()):
-                for entry in cell.entries:
-                    entry.wake()
+                for sleeper in cell.sleepers:
+                    sleeper.wake()
 
     def written(self, id_: str, value: bytes | None, revision: int) -> bool:
         """Note what we wrote ourselves, ahead of the watch; tells whether nobody wrote after us."""
@@ -237,8 +243,8 @@ class StateView(View):
         if cell.state is state:
             return False
         cell.state = state
-        if state is None and not cell.entries:
+        if state is None and not cell.sleepers:
             del self.cells[id_]
-        for entry in cell.entries:
-            entry.wake()
+        for sleeper in cell.sleepers:
+            sleeper.wake()
         return True

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ha_monitor.clock import Clock
     from ha_monitor.errors import EtcdError
     from ha_monitor.etcd.client import EtcdClient
-    from ha_monitor.evaluate.state import StateReader
+    from ha_monitor.reading.state import StateReader
 
 
 class Watches:

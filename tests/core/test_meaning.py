@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from ha_monitor.errors import Problem
 from ha_monitor.evaluate.entry import judge
-from ha_monitor.evaluate.envelope import read_envelope, read_outputs
-from ha_monitor.evaluate.state import StateReader, monitoring_dependencies, worker_dependencies
 from ha_monitor.evaluate.verdict import active, verdict
 from ha_monitor.model import Status
 from ha_monitor.plugins.etcd_reader import EtcdReader
 from ha_monitor.publish.record import esi_record, gohan_record, is_ours, read_record
+from ha_monitor.reading.envelope import read_envelope, read_outputs
+from ha_monitor.reading.state import StateReader, monitoring_dependencies, worker_dependencies
 
 UP, DOWN, FAIL, UNKNOWN, DEGRADED = Status.UP, Status.DOWN, Status.FAIL, Status.UNKNOWN, Status.DEGRADED
 READ = StateReader(frozenset({"UP", "ACTIVE"}), monitoring_dependencies)

@@ -1,0 +1,1 @@
+"""Reading: what the value of a key says, whatever stands there."""

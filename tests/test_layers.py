@@ -1,0 +1,69 @@
+"""The plan of the house: which room may import which, as the README draws it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import ha_monitor
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# From the ground up: a room may import rooms further down, itself, and nothing else of the package.
+FLOORS = (
+    ("errors", "model", "clock"),
+    ("lang", "etcd", "reading", "broadcast", "faultlog"),
+    ("keys", "watch"),
+    ("settings", "plugins"),
+    ("evaluate",),
+    ("publish",),
+    ("show",),
+    ("monitor",),
+    ("demo", "web"),
+    ("cli",),
+    ("__main__",),
+)
+HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def modules(path: Path) -> set[str]:
+    """Give the modules that a file imports, those for its types as well."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            names.add(node.module)
+        elif isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+    return names
+
+
+def files() -> dict[Path, str]:
+    """Give the files of the package, each with its room."""
+    package = ROOT / "ha_monitor"
+    paths = [path for path in sorted(package.rglob("*.py")) if path != package / "__init__.py"]
+    return {path: path.relative_to(package).parts[0].removesuffix(".py") for path in paths}
+
+
+def test_a_room_imports_only_what_lies_below_it() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for path, room in files().items()
+        for module in modules(path)
+        if module.startswith("ha_monitor.")
+        and module.split(".")[1] != room
+        and HEIGHT[module.split(".")[1]] >= HEIGHT[room]
+    ]
+    assert wrong == []
+
+
+def test_only_one_room_knows_grpc_and_only_one_knows_jinja() -> None:
+    for path, room in files().items():
+        names = {module.split(".")[0] for module in modules(path)}
+        assert "grpc" not in names or room == "etcd", path
+        assert "jinja2" not in names or room == "lang", path
+
+
+def test_the_public_names_are_what_they_are_said_to_be() -> None:
+    assert sorted(ha_monitor.__all__) == ha_monitor.__all__
+    for name in ha_monitor.__all__:
+        assert hasattr(ha_monitor, name)
