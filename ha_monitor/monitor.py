@@ -90,7 +90,10 @@ class HaMonitor:
             if self._fatal is not None:
                 raise self._fatal from None
             raise
-        return swallowed if through else False
+        if swallowed and through:
+            # Only our own task group swallows, and it was not asked to end: one of its tasks was cancelled by nobody.
+            raise RuntimeError("a task of the monitor ended without a word")
+        return False
 
     def _wire(self, client: EtcdClient, leaves: Leaves) -> None:
         settings, clock = self._settings, self._clock

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import anyio
+import anyio.lowlevel
 import grpc
 from aetcd import rpc
 
@@ -14,7 +15,7 @@ from ha_monitor.errors import EtcdRefused, EtcdUnavailable
 from ha_monitor.etcd.faults import translate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 CALL_TIMEOUT = 5.0
@@ -85,23 +86,36 @@ class Connection:
         self.lost: str | None = None
         self._scopes: set[anyio.CancelScope] = set()
 
-    @contextlib.contextmanager
-    def guard(self) -> Iterator[None]:
+    @contextlib.asynccontextmanager
+    async def guard(self) -> AsyncIterator[None]:
         """Run calls on this connection; raises :class:`EtcdUnavailable` in them once :meth:`abandon` was called.
 
-        Cancelling a gRPC call from another task raises a bare ``CancelledError`` in the task that waits for it,
-        which nobody cancelled. So each caller has a scope of its own, and that is what is cancelled.
+        gRPC answers a cancellation of the waiting task with a bare ``CancelledError`` of its own making, which anyio
+        does not take for one of its own: it would pass the scope that it is meant for, and end the task without a
+        word. So it is told apart here. For the same reason no call is ever cancelled from another task: each caller
+        has a scope of its own, which is, and a channel is closed when nobody is in a call (:attr:`idle`).
         """
         if self.lost is not None:
             raise EtcdUnavailable(self.lost)
-        with anyio.CancelScope() as scope:
-            self._scopes.add(scope)
-            try:
-                yield
-            finally:
-                self._scopes.discard(scope)
+        try:
+            with anyio.CancelScope() as scope:
+                self._scopes.add(scope)
+                try:
+                    yield
+                finally:
+                    self._scopes.discard(scope)
+        except asyncio.CancelledError:
+            await anyio.lowlevel.checkpoint_if_cancelled()  # raises anyio's own, where a scope around us is meant
+            if self.lost is None:
+                raise
+            raise EtcdUnavailable(self.lost) from None
         if scope.cancelled_caught:
             raise EtcdUnavailable(self.lost or "connection abandoned")
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody is in a call."""
+        return not self._scopes
 
     def abandon(self, reason: str) -> None:
         """End every call on this connection with :class:`EtcdUnavailable`; new ones are refused."""
@@ -122,6 +136,6 @@ class Connection:
         self.metadata = (("hasleader", "true"), ("token", answer.token))
 
     async def close(self) -> None:
-        """End all calls and the channel."""
-        self.abandon("closed")
+        """End the channel; nobody may be in a call on it."""
+        self.lost = self.lost or "closed"
         await self._channel.close()

@@ -74,8 +74,9 @@ class EtcdClient:
             if self._connection is None or self._connection.lost is not None:
                 fresh = Connection(self._urls[self._at % len(self._urls)], self._access)
                 try:
-                    await fresh.authenticate()
-                    await self._ask_version(fresh)
+                    async with fresh.guard():
+                        await fresh.authenticate()
+                        await self._ask_version(fresh)
                 except BaseException:
                     self._at += 1
                     with anyio.CancelScope(shield=True):
@@ -100,8 +101,11 @@ class EtcdClient:
         self.progress_is_ordered = progress_is_ordered(status.version)
 
     async def _close_abandoned(self) -> None:
-        while self._closing:
-            await self._closing.pop().close()
+        """Close the connections that were left, and that their callers have left by now."""
+        left = [connection for connection in self._closing if connection.idle]
+        self._closing = [connection for connection in self._closing if connection not in left]
+        for connection in left:
+            await connection.close()
 
     def abandon(self, connection: Connection, reason: str) -> None:
         """Leave a member that does not serve us, for the next one; every call on the connection ends at once."""
@@ -111,7 +115,7 @@ class EtcdClient:
         connection.abandon(reason)
 
     async def close(self) -> None:
-        """End all calls and channels."""
+        """End all channels; nobody may be in a call."""
         await self._close_abandoned()
         if self._connection is not None:
             await self._connection.close()
@@ -125,7 +129,7 @@ class EtcdClient:
         for last in (False, True):
             connection = await self.connection()
             try:
-                with connection.guard():
+                async with connection.guard():
                     return await make(connection)
             except rpc.AioRpcError as error:
                 fault = translate(error, doing)
@@ -139,7 +143,7 @@ class EtcdClient:
 
     async def login_again(self, connection: Connection) -> None:
         """Get a fresh token. Raises :class:`~ha_monitor.errors.EtcdRefused` where the credentials are wrong."""
-        with connection.guard():
+        async with connection.guard():
             await connection.authenticate()
 
     async def range(self, request: rpc.RangeRequest, doing: str, timeout: float = CALL_TIMEOUT) -> rpc.RangeResponse:

@@ -113,7 +113,7 @@ class WatchStream:
 async def open_stream(connection: Connection, prefix: bytes) -> AsyncIterator[WatchStream]:
     """Open a stream for a watch on ``prefix``; what is awaited inside ends when the connection is abandoned."""
     doing = f"watch {prefix.decode(errors='replace')}"
-    with connection.guard():
+    async with connection.guard():
         call = connection.watch.Watch(metadata=connection.metadata)
         stream = WatchStream(connection, call, doing)
         try:

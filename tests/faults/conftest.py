@@ -48,6 +48,7 @@ class Watched:
 
     def right(self, timeout: float = 10.0) -> None:
         """Wait until what is published equals a fresh evaluation of all of etcd."""
+        self.etcd.revision()  # keeps the token of the tests alive: a watch with an expired one is silent for good
         self.etcd.wait("/", lambda items: standing(items) == expected(items), timeout)
 
     def ready(self, timeout: float = 15.0) -> None:

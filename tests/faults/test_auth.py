@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
     from tests.faults.conftest import Watched
 
+TOKEN_LIVES = 4  # seconds without use
 ROOT, USER, ROLE = "root", "monitor", "monitoring"
 
 
@@ -52,6 +56,7 @@ class Guarded:
         self._do("UserChangePassword", rpc.AuthUserChangePasswordRequest(name=USER, password=password))
 
     def login(self) -> None:
+        """Get the tests a token of their own."""
         with channel(self.etcd) as opened:
             request = rpc.AuthenticateRequest(name=ROOT, password="root-pw")
             token = rpc.AuthStub(opened).Authenticate(request, timeout=CALL).token
@@ -68,10 +73,10 @@ class Guarded:
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Guarded]:
-    """An etcd whose tokens live for 3 s, access control not enabled yet."""
+    """An etcd whose access control is not enabled yet."""
     password_file = tmp_path / "password"
     password_file.write_text("monitor-pw\n")
-    etcd = Etcd("--auth-token-ttl", "3")
+    etcd = Etcd("--auth-token-ttl", str(TOKEN_LIVES))
     try:
         yield Guarded(etcd.start(), password_file)
     finally:
@@ -82,6 +87,21 @@ def test_a_user_with_a_password_watches_and_publishes(guarded: Guarded, watch: C
     guarded.enable()
     watched = watch(guarded.etcd, *guarded.options)
     watched.flip(1)
+    watched.right()
+
+
+def test_a_token_that_has_expired_is_renewed(guarded: Guarded, watch: Callable[..., Watched]) -> None:
+    """The probe keeps a token alive; a process that was stopped for longer than a token lives finds it expired."""
+    guarded.enable()
+    watched = watch(guarded.etcd, *guarded.options)
+    os.kill(watched.service.pid, signal.SIGSTOP)
+    try:
+        time.sleep(TOKEN_LIVES + 2)
+        guarded.login()
+        watched.flip(6)
+    finally:
+        os.kill(watched.service.pid, signal.SIGCONT)
+    watched.ready()
     watched.right()
 
 

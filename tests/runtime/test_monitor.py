@@ -11,7 +11,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from ha_monitor import Change, EtcdRefused, HaMonitor, Resync, Settings, Status
+from ha_monitor import Change, EtcdRefused, EtcdUnavailable, HaMonitor, Resync, Settings, Status
+from ha_monitor.etcd.client import open_client
 from tests.support import site
 from tests.support.etcd import free_port
 
@@ -173,6 +174,32 @@ async def test_a_refusal_at_the_start_is_raised_from_the_block(etcd: Etcd, tmp_p
 
     with pytest.raises(EtcdRefused, match="authentication is not enabled"):
         await wait()
+
+
+async def test_a_call_that_is_under_way_ends_in_words_when_its_connection_is_left(own_etcd: Etcd) -> None:
+    async with open_client(Settings(etcd=[own_etcd.url])) as client:
+        await client.put_many([("/a", b"1")])
+        connection = await client.connection()
+        own_etcd.freeze()
+
+        async def call() -> None:
+            with pytest.raises(EtcdUnavailable, match="left on purpose"):
+                await client.put_many([("/a", b"2")])
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call)
+            await anyio.wait_all_tasks_blocked()
+            client.abandon(connection, "left on purpose")
+        assert not tasks.cancel_scope.cancel_called
+
+
+async def test_a_deadline_around_a_call_is_kept_and_swallowed_where_it_stands(own_etcd: Etcd) -> None:
+    async with open_client(Settings(etcd=[own_etcd.url])) as client:
+        await client.put_many([("/a", b"1")])
+        own_etcd.freeze()
+        with anyio.move_on_after(0.05) as scope:
+            await client.put_many([("/a", b"2")])
+        assert scope.cancelled_caught
 
 
 async def test_signals_and_logging_are_left_alone(etcd: Etcd) -> None:
