@@ -9,7 +9,7 @@ import grpc
 import httpx
 import pytest
 
-from tests.faults.fleet import DOWN, STATES, UP, expected, fleet, standing
+from tests.faults.fleet import DOWN, STATES, UP, difference, expected, fleet, standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,8 +48,14 @@ class Watched:
 
     def right(self, timeout: float = 10.0) -> None:
         """Wait until what is published equals a fresh evaluation of all of etcd."""
-        self.etcd.revision()  # keeps the token of the tests alive: a watch with an expired one is silent for good
-        self.etcd.wait("/", lambda items: standing(items) == expected(items), timeout)
+        until = time.monotonic() + timeout
+        while True:  # by reading: a watch of the tests' own would have to survive the faults, too
+            items = self.etcd.items("/")
+            if standing(items) == expected(items):
+                return
+            if time.monotonic() > until:
+                pytest.fail(f"after {timeout:g} s: {difference(standing(items), expected(items))}")
+            time.sleep(0.05)
 
     def ready(self, timeout: float = 15.0) -> None:
         """Wait until the service says that it is ready."""

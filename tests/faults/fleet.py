@@ -65,3 +65,9 @@ def expected(items: dict[str, bytes]) -> dict[str, Any]:
 def standing(items: dict[str, bytes]) -> dict[str, Any]:
     """Give every record that stands."""
     return {key: json.loads(value) for key, value in items.items() if key.startswith(RECORDS)}
+
+
+def difference(stands: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Say which records are not what they have to be."""
+    keys = sorted(key for key in stands.keys() | wanted.keys() if stands.get(key) != wanted.get(key))
+    return "; ".join(f"{key} is {stands.get(key)}, not {wanted.get(key)}" for key in keys)
