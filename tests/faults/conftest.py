@@ -9,7 +9,7 @@ import grpc
 import httpx
 import pytest
 
-from tests.faults.fleet import DOWN, STATES, UP, difference, expected, fleet, standing
+from tests.faults.fleet import DOWN, STATES, difference, expected, fleet, standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,11 +40,6 @@ class Watched:
                 continue
             return
         pytest.fail("etcd takes no writes")
-
-    def restore(self) -> None:
-        for start in range(0, self.count, 60):
-            numbers = range(start, min(start + 60, self.count))
-            self.etcd.txn({f"{STATES}{side}{number}": UP for number in numbers for side in "ps"})
 
     def right(self, timeout: float = 10.0) -> None:
         """Wait until what is published equals a fresh evaluation of all of etcd."""

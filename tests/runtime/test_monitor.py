@@ -202,6 +202,26 @@ async def test_a_deadline_around_a_call_is_kept_and_swallowed_where_it_stands(ow
         assert scope.cancelled_caught
 
 
+async def test_no_entry_fails_for_a_state_that_nobody_could_see(own_etcd: Etcd) -> None:
+    pair = site.HaInterface()
+    own_etcd.txn(site.ha_template() | pair.keys())
+    async with HaMonitor(Settings(etcd=[own_etcd.url], publish="none", state_timeout=1.0)) as monitor:
+        await monitor.synced()
+
+        def primary() -> tuple[Status, str, bool]:
+            resource = monitor.get("ha_interface", pair.id)
+            assert resource is not None
+            entry = resource.entries["primary"]
+            return entry.status, entry.reason, resource.stale
+
+        own_etcd.delete(pair.primary_state)
+        await until(lambda: primary()[0] is Status.UNKNOWN)
+        own_etcd.kill()
+        await until(lambda: primary() == (Status.UNKNOWN, "etcd can't be heard", True))
+        await anyio.to_thread.run_sync(own_etcd.start)
+        await until(lambda: primary() == (Status.FAIL, "no state for 1 s", False), 10.0)
+
+
 async def test_signals_and_logging_are_left_alone(etcd: Etcd) -> None:
     before = (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT), list(logging.getLogger().handlers))
     async with HaMonitor(Settings(etcd=[etcd.url])) as monitor:
