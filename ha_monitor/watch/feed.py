@@ -103,12 +103,17 @@ class Feed:
         self._state: State = begin(self._bytes)
         self._stream: WatchStream | None = None
         self._unanswered_since: float | None = None
+        self._replaced = ""
+        """Why the store is another one than the state machine goes by; empty: it is not."""
 
     async def run(self) -> None:
         """Follow the prefix until cancelled. Raises only what ``on_fault`` raises."""
         while True:
             try:
-                if isinstance(self._state, Listing):
+                if self._replaced:
+                    self.fault, self._replaced = self._replaced, ""
+                    self._take(Gone())
+                elif isinstance(self._state, Listing):
                     await self._list_page(self._state)
                 else:
                     await self._watch(self._state.next_revision)
@@ -119,6 +124,8 @@ class Feed:
         request = rpc.RangeRequest(key=at.start, range_end=range_end(self._bytes), limit=at.limit, revision=at.revision)
         reply = await self._client.range(request, f"list {self.prefix}", LIST_TIMEOUT)
         self._backoff.reset()
+        if self._replaced:
+            return
         self._take(Page(reply.kvs, reply.header.revision, reply.more))
 
     async def _watch(self, start_revision: int) -> None:
@@ -129,6 +136,8 @@ class Feed:
             )
             if newest.header.revision >= start_revision - 1:
                 await stream.create(self._bytes, start_revision)
+            if self._replaced:
+                return
             self._take(Opened(newest.header.revision))
             if isinstance(self._state, Listing):
                 return
@@ -206,11 +215,10 @@ class Feed:
             log.debug("%s: %s", self.prefix, error)
 
     def relist(self, reason: str) -> None:
-        """List again: the store is not the one that was listed."""
-        self.fault = reason
-        self._take(Gone())
+        """List again: the store is not the one that was listed. Done by the feed's own task, at its next step."""
+        self._replaced = reason
         if self._stream is not None:
-            self._stream.connection.abandon(reason)
+            self._client.abandon(self._stream.connection, reason)
 
     async def ask_progress(self) -> None:
         """Ask the stream for a sign of life, and give its connection up where the last one is overdue."""

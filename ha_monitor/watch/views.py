@@ -184,6 +184,8 @@ class StateView(View):
         self.read = read
         self.on_record: Callable[[str], None] | None = None
         """Told of each change of a record, by id, where we publish under this prefix."""
+        self._ahead: dict[str, int] = {}
+        """Revisions of our own writes that the watch has not brought yet, by id."""
 
     def hang(self, id_: str, sleeper: Sleeper) -> Cell:
         """Wake a sleeper at each change of a key; give its cell."""
@@ -200,6 +202,11 @@ class StateView(View):
         if cell.state is None and not cell.sleepers:
             del self.cells[id_]
 
+    def list_begins(self) -> None:
+        """Begin a list; the store may be another one than our writes went to."""
+        super().list_begins()
+        self._ahead.clear()
+
     def list_ends(self, revision: int) -> None:
         """Drop what the list did not have, and wake all who waited for the first list."""
         first = not self.synced
@@ -214,6 +221,8 @@ class StateView(View):
         cell = self.cells.get(id_)
         if cell is not None and cell.revision > revision:
             return False
+        if cell is None or cell.revision < revision:
+            self._ahead[id_] = revision
         self._set(id_, cell, None if value is None else self.read(value), revision)
         return True
 
@@ -227,10 +236,12 @@ class StateView(View):
         self._change(id_, None, revision)
 
     def _change(self, id_: str, state: State | None, revision: int) -> None:
-        cell = self.cells.get(id_)
-        if cell is not None and revision < cell.revision and self._seen is None:
-            return  # our own write is known already; what the watch still brings of before is older
-        if self._set(id_, cell, state, revision) and self.on_record is not None:
+        ahead = self._ahead.get(id_)
+        if ahead is not None:
+            if revision < ahead:
+                return  # our own write is known already; what the watch still brings of before is older
+            del self._ahead[id_]
+        if self._set(id_, self.cells.get(id_), state, revision) and self.on_record is not None:
             self.on_record(id_)
 
     def _set(self, id_: str, cell: Cell | None, state: State | None, revision: int) -> bool:

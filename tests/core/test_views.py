@@ -1,0 +1,91 @@
+"""Views: what they know after lists, events, our own writes, and a store that went back in time."""
+
+from __future__ import annotations
+
+from aetcd import rpc
+
+from ha_monitor.reading.state import StateReader, monitoring_dependencies
+from ha_monitor.watch.views import KeyView, StateView
+
+UP, DOWN = b'{"interface":"UP"}', b'{"interface":"DOWN"}'
+
+
+def item(id_: str, value: bytes, revision: int) -> rpc.KeyValue:
+    return rpc.KeyValue(key=f"/p/{id_}".encode(), value=value, mod_revision=revision, version=1)
+
+
+def put(id_: str, value: bytes, revision: int) -> rpc.Event:
+    return rpc.Event(type=rpc.Event.EventType.PUT, kv=item(id_, value, revision))
+
+
+def listed(view: StateView | KeyView, items: list[rpc.KeyValue], revision: int) -> None:
+    view.list_begins()
+    view.put_items(items)
+    view.list_ends(revision)
+
+
+def states() -> StateView:
+    return StateView("/p/", StateReader(frozenset({"UP"}), monitoring_dependencies))
+
+
+def values(view: StateView) -> dict[str, bytes]:
+    return {id_: cell.state.raw for id_, cell in view.cells.items() if cell.state is not None}
+
+
+class Sleeper:
+    def __init__(self) -> None:
+        self.woken = 0
+
+    def wake(self) -> None:
+        self.woken += 1
+
+
+def test_a_store_that_went_back_in_time_is_believed() -> None:
+    view = states()
+    listed(view, [item("a", DOWN, 120), item("b", UP, 119)], 120)
+    sleeper = Sleeper()
+    view.hang("a", sleeper)
+    listed(view, [item("b", UP, 1)], 1)
+    assert values(view) == {"b": UP}
+    assert sleeper.woken == 1
+    view.apply([put("a", UP, 2)])
+    assert values(view) == {"a": UP, "b": UP}
+    assert sleeper.woken == 2
+
+
+def test_what_the_watch_still_brings_of_before_our_own_write_is_passed_over() -> None:
+    view = states()
+    listed(view, [], 1)
+    told: list[str] = []
+    view.on_record = told.append
+    assert view.written("a", UP, 12)
+    view.apply([put("a", DOWN, 10)])
+    assert values(view) == {"a": UP}
+    view.apply([put("a", UP, 12)])
+    assert told == []
+    view.apply([put("a", DOWN, 13)])
+    assert values(view) == {"a": DOWN}
+    assert told == ["a"]
+    assert not view.written("a", UP, 12), "somebody wrote after us"
+
+
+def test_our_own_writes_are_forgotten_with_the_store_they_went_to() -> None:
+    view = states()
+    listed(view, [], 100)
+    view.written("a", UP, 101)
+    listed(view, [], 1)
+    assert values(view) == {}
+    view.apply([put("a", DOWN, 2)])
+    assert values(view) == {"a": DOWN}
+
+
+def test_a_list_finds_the_deletions_that_were_missed_and_tells_of_changes_only() -> None:
+    view = KeyView("/p/")
+    changed: list[str] = []
+    view.on_change = changed.append
+    listed(view, [item("a", b"1", 5), item("b", b"2", 6), item("deep/er", b"3", 7)], 7)
+    assert changed == ["a", "b"]
+    changed.clear()
+    listed(view, [item("b", b"2", 6), item("c", b"4", 9)], 9)
+    assert changed == ["c", "a"]
+    assert set(view.items) == {"b", "c"}
