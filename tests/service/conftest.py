@@ -20,7 +20,7 @@ class Site:
     def __init__(self, etcd: Etcd, service: Service) -> None:
         self.etcd, self.service = etcd, service
         self.healthy = site.HaInterface()
-        self._is_up = True
+        self._version = 1
 
     def begin(self) -> None:
         self.etcd.delete_prefix("")
@@ -35,10 +35,15 @@ class Site:
         return pair
 
     def marker(self, timeout: float = 2.0) -> None:
-        """Flip the healthy interface and see its record follow: whatever was put before has been dealt with by then."""
-        self._is_up = not self._is_up
-        self.etcd.put(self.healthy.primary_state, site.UP if self._is_up else site.DOWN)
-        self.etcd.wait_record(self.healthy.record, site.record("UP" if self._is_up else "DOWN"), timeout)
+        """Flip the healthy interface in a new version of its config, and see its record follow.
+
+        What was put before under the prefixes of both, configs and states, has been heard by then.
+        """
+        self._version += 1
+        status = "DOWN" if self._version % 2 == 0 else "UP"
+        state = {"interface": status, "version": self._version}
+        self.etcd.txn({self.healthy.config: self.healthy.envelope(self._version), self.healthy.primary_state: state})
+        self.etcd.wait_record(self.healthy.record, site.record(status, version=self._version), timeout)
 
 
 class _Standing:
