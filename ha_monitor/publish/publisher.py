@@ -65,7 +65,7 @@ class Publisher:
         on_fault: Callable[[EtcdError], None],
     ) -> None:
         self.fault = ""
-        """Why nothing can be written at this moment."""
+        """Why what is to be written can't be; empty where nothing is, or nothing failed."""
         self._client = client
         self._clock = clock
         self._form = form
@@ -126,6 +126,8 @@ class Publisher:
                     self._start(sends, free, batch)
                     if self.fault:
                         break
+                if self.idle:
+                    self.fault = ""  # what could not be written is no longer wanted: its resource ended, say
 
     def _start(self, sends: TaskGroup, free: anyio.Semaphore, batch: list[_Write]) -> None:
         async def send() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tests.faults.fleet import DOWN, RECORDS, STATES, UP
+from tests.faults.fleet import CONFIGS, DOWN, RECORDS, STATES, UP
 from tests.faults.operate import disarm, raise_no_space
 from tests.faults.relay import Relay
 
@@ -51,6 +51,17 @@ def test_a_full_disk_stops_publishing_not_reading_and_is_told(own_etcd: Etcd, wa
     assert "database space exceeded" in words
     disarm(own_etcd)
     watched.ready()
+    watched.right()
+
+
+def test_what_is_no_longer_to_be_written_holds_up_no_readiness(own_etcd: Etcd, watch: Callable[..., Watched]) -> None:
+    watched = watch(own_etcd)
+    raise_no_space(own_etcd)
+    own_etcd.delete(f"{RECORDS}ha2")
+    assert "nothing can be published" in watched.unready()
+    own_etcd.delete(f"{CONFIGS}ha2")
+    watched.ready()
+    disarm(own_etcd)
     watched.right()
 
 
