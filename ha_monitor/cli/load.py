@@ -11,14 +11,18 @@ import click
 
 from ha_monitor.cli.once import QUIET
 from ha_monitor.cli.options import settings_options
-from ha_monitor.errors import EtcdError, EtcdRefused
+from ha_monitor.errors import EtcdError, EtcdNoSpace, EtcdRefused, EtcdUnavailable
 from ha_monitor.etcd.client import open_client
 from ha_monitor.watch.backoff import Backoff
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from io import TextIOWrapper
 
     from ha_monitor.settings import Settings
+
+_BYTES = 1024 * 1024
+"""Most that is put at once: etcd refuses requests above 1.5 MiB (its ``--max-request-bytes`` default)."""
 
 
 @click.command()
@@ -26,47 +30,82 @@ if TYPE_CHECKING:
 @settings_options(without=QUIET)
 @click.option(
     "--wait",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, min_open=True),
     default=10.0,
     show_default=True,
     metavar="S",
-    help="seconds to wait for etcd",
+    envvar="HA_MONITOR_WAIT",
+    help="Seconds to wait for etcd, each time that it does not answer.",
 )
 def load(file: TextIOWrapper, settings: Settings, wait: float) -> None:
     """Put the keys of a JSON object {KEY: VALUE} into etcd; FILE may be - for standard input.
 
-    A value that is text is put as it is, any other as compact JSON. Exit code 1 where etcd could not be reached.
+    A value that is text is put as it is, any other as compact JSON. Exit code 1 where etcd could not be reached
+    or did not take the keys.
     """
+    sys.exit(anyio.run(_load, settings, _read(file), wait))
+
+
+def _read(file: TextIOWrapper) -> list[tuple[str, bytes]]:
+    """Give the keys and values of a file. Raises ``click.UsageError`` in words for a wrong one."""
     try:
         items = json.load(file)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"{file.name}: not JSON: {error}") from error
     if not isinstance(items, dict):
         raise click.UsageError(f"{file.name}: it has to hold one JSON object of keys and values")
-    values = [(key, _value(value)) for key, value in items.items()]
-    sys.exit(anyio.run(_load, settings, values, wait))
+    return [_item(file.name, key, value) for key, value in items.items()]
 
 
-def _value(value: object) -> bytes:
+def _item(name: str, key: str, value: object) -> tuple[str, bytes]:
+    if not key:
+        raise click.UsageError(f"{name}: a key is empty, which etcd does not allow")
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return text.encode()
+    try:
+        key.encode()
+        return key, text.encode()
+    except UnicodeEncodeError as error:
+        raise click.UsageError(f"{name}: {key!a}: half of a surrogate pair is no text") from error
+
+
+def _batches(values: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+    """Give the keys in portions that fit into one request each; what is too large by itself stands alone."""
+    batch: list[tuple[str, bytes]] = []
+    size = 0
+    for key, value in values:
+        more = len(key.encode()) + len(value)
+        if batch and size + more > _BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append((key, value))
+        size += more
+    if batch:
+        yield batch
 
 
 async def _load(settings: Settings, values: list[tuple[str, bytes]], wait: float) -> int:
+    batches = list(_batches(values))
     backoff = Backoff()
     fault: EtcdError | None = None
-    with anyio.move_on_after(wait):
+    count = 0
+    with anyio.move_on_after(wait) as patience:
         async with open_client(settings) as client:
-            while True:
+            while count < len(values):
                 try:
-                    count = await client.put_many(values)
-                except EtcdRefused:
-                    raise
-                except EtcdError as error:
+                    count += await client.put_many(batches[0])
+                except (EtcdUnavailable, EtcdNoSpace) as error:
                     fault = error
                     await anyio.sleep(backoff.delay())
+                except EtcdRefused:
+                    raise
+                except EtcdError as error:  # such as a value that is too large: another try meets the same
+                    click.echo(f"{error} ({count} of {len(values)} keys put)", err=True)
+                    return 1
                 else:
-                    click.echo(f"{count} keys put")
-                    return 0
-    click.echo(f"given up after {wait:g} s: {fault or 'no answer'}", err=True)
+                    del batches[0]
+                    backoff.reset()
+                    patience.deadline = anyio.current_time() + wait
+        click.echo(f"{count} keys put")
+        return 0
+    click.echo(f"given up after {wait:g} s: {fault or 'no answer'} ({count} of {len(values)} keys put)", err=True)
     return 1
