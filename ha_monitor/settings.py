@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -49,11 +50,20 @@ def _pairs(value: object) -> object:
 def _url(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in ("http", "https"):
-        raise ValueError(f"{url!r} is not http://HOST:PORT or https://HOST:PORT")
+        raise ValueError(f"{_without_password(url)!r} is not http://HOST:PORT or https://HOST:PORT")
+    if "@" in rest:
+        raise ValueError("user and password have settings of their own: etcd-user and etcd-password-file")
     host, port = _host_port(rest.rstrip("/"), 2379)
-    if not host or "/" in host or "@" in host:
-        raise ValueError(f"{url!r} names no host")
+    if not re.fullmatch(_HOST, host):
+        raise ValueError(f"{url!r} names no host: http://HOST:PORT or https://HOST:PORT, IPv6 in brackets")
+    if port == 0:
+        raise ValueError("port '0' is not a number from 1 to 65535")
     return f"{scheme}://{host}:{port}"
+
+
+def _without_password(text: str) -> str:
+    """Blot out what stands before an ``@``: words on a wrong URL end up in logs."""
+    return re.sub(r".*@", "***@", text, flags=re.DOTALL)
 
 
 def _host_port(text: str, default: int | None) -> tuple[str, int]:
@@ -79,13 +89,21 @@ def _root(prefix: str) -> str:
     return prefix
 
 
+def _no_flag(value: object) -> object:
+    if isinstance(value, bool):  # `true` in a file would count as one second
+        raise ValueError("it has to be a number")
+    return value
+
+
 def _finite(value: float) -> float:
     if not math.isfinite(value):
         raise ValueError("it has to be finite")
     return value
 
 
-Seconds = Annotated[float, Field(gt=0), AfterValidator(_finite)]
+_HOST = r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]"
+
+Seconds = Annotated[float, BeforeValidator(_no_flag), Field(gt=0), AfterValidator(_finite)]
 Names = Annotated[Sequence[str], BeforeValidator(_split)]
 Table = Annotated[Mapping[str, str], BeforeValidator(_pairs)]
 Root = Annotated[str, AfterValidator(_root)]
@@ -211,7 +229,8 @@ def _words(item: Any) -> str:
     if item["type"] == "extra_forbidden":
         return f"{setting_name(name)}: there is no such setting"
     about = Settings.model_fields[name].description
-    return f"{setting_name(name)}: {item['input']!r}: {message} ({about})"
+    value = repr(item["input"])
+    return f"{setting_name(name)}: {_without_password(value) if name == 'etcd' else value}: {message} ({about})"
 
 
 def setting_name(field: str) -> str:

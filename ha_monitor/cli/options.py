@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 _GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
 
+class _TextOption(click.Option):
+    """An option whose variable counts when it is empty, too: click takes that for none, which would leave HTTP on."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Give the variable's text, ``None`` where there is no such variable."""
+        value = super().resolve_envvar_value(ctx)
+        return os.environ.get(self.envvar) if value is None and isinstance(self.envvar, str) else value
+
+
 class _Text(click.types.StringParamType):
     """Text as it is: what it has to look like is for the settings to say, wherever it comes from."""
 
@@ -54,6 +63,7 @@ def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., Any]], Calla
     return click.option(
         f"--{setting_name(name)}",
         name,
+        cls=_TextOption if field.annotation is str else click.Option,
         type=_Text(),
         multiple=_is_many(field),
         envvar=f"HA_MONITOR_{name.upper()}",

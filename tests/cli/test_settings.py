@@ -55,6 +55,20 @@ def test_tables_are_pairs_on_the_command_line_and_mappings_in_a_file(tmp_path: P
     assert given("--constants", "A=x=y", "--constants", "B=z").constants == {"A": "x=y", "B": "z"}
 
 
+def test_an_empty_variable_turns_http_off_and_leaves_other_settings_alone() -> None:
+    settings = given(HA_MONITOR_LISTEN="", HA_MONITOR_STATE_TIMEOUT="", HA_MONITOR_ETCD="", HA_MONITOR_ETCD_USER="")
+    assert settings.listen == ""
+    assert settings == Settings(listen="")
+
+
+def test_no_password_of_a_url_is_ever_said() -> None:
+    for url in ("http://me:secret@host:1", "http://me:sec/ret@host", "me:secret@host"):
+        result = CliRunner().invoke(cli, ["run", "--etcd", url])
+        assert result.exit_code == 2
+        assert "sec" not in result.output
+        assert "host" in result.output
+
+
 def test_a_schema_file_tells_where_a_type_is(tmp_path: Path) -> None:
     file = tmp_path / "schemas.yaml"
     file.write_text(
@@ -71,6 +85,10 @@ WRONG = [
     (["--state-timeout", "inf"], ["state-timeout", "'inf'", "finite"]),
     (["--publish", "nope"], ["publish", "'nope'", "'esi', 'gohan' or 'none'"]),
     (["--etcd", "ftp://x"], ["etcd", "'ftp://x'", "https://HOST:PORT"]),
+    (["--etcd", "http://x:0"], ["etcd", "'http://x:0'", "1 to 65535"]),
+    (["--etcd", "http://::1:2379"], ["etcd", "'http://::1:2379'", "IPv6 in brackets"]),
+    (["--etcd", "http://x y"], ["etcd", "'http://x y'", "names no host"]),
+    (["--etcd", "http://me:pw@x"], ["etcd", "etcd-user and etcd-password-file"]),
     (["--etcd", "http://x:99999"], ["etcd", "99999", "65535"]),
     (["--etcd", "http://a", "--etcd", "https://b"], ["all URLs are https"]),
     (["--etcd-user", "me"], ["etcd-user and etcd-password-file go together"]),
@@ -99,6 +117,7 @@ def test_a_wrong_setting_is_named_with_its_value_and_what_is_allowed(arguments: 
     [
         ("stat-timeout: 3\n", "stat-timeout: there is no such setting"),
         ("state-timeout: soon\n", "'soon'"),
+        ("state-timeout: true\n", "state-timeout: True: it has to be a number"),
         ("- a\n", "NAME: VALUE"),
         ("a: [\n", "while parsing"),
     ],
