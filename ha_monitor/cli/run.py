@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from ha_monitor.cli.http import listener, url
 from ha_monitor.cli.logs import set_up
 from ha_monitor.cli.options import settings_options
 from ha_monitor.model import Change, Resync
@@ -28,38 +29,21 @@ log = logging.getLogger("ha_monitor")
 def run(settings: Settings) -> None:
     """Watch etcd and publish, until SIGTERM or SIGINT."""
     set_up(settings.log_format, settings.log_level)
-    listener = _listener(settings.listen)
-    with listener or contextlib.nullcontext():
-        anyio.run(_serve, settings, listener)
+    listening = listener(settings.listen)
+    with listening or contextlib.nullcontext():
+        anyio.run(_serve, settings, listening)
 
 
-def _listener(listen: str) -> socket.socket | None:
-    """Bind the HTTP port before anything else starts, so that a wrong one is told in words."""
-    if not listen:
-        return None
-    try:
-        from ha_monitor.web.server import bind
-    except ImportError as error:
-        raise click.UsageError(
-            f"--listen {listen} needs the extra http ({error.name} is missing): pip install 'ha-monitor[http]',"
-            " or turn HTTP off with --listen ''"
-        ) from error
-    try:
-        return bind(listen)
-    except OSError as error:
-        raise click.UsageError(f"--listen {listen}: {error.strerror or error}") from error
-
-
-async def _serve(settings: Settings, listener: socket.socket | None) -> None:
+async def _serve(settings: Settings, listening: socket.socket | None) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with HaMonitor(settings) as monitor, anyio.create_task_group() as tasks:
             tasks.start_soon(_log_changes, monitor)
-            if listener is not None:
+            if listening is not None:
                 from ha_monitor.web.app import create_app
                 from ha_monitor.web.server import serve
 
-                tasks.start_soon(serve, create_app(monitor), listener)
-                log.info("HTTP on http://%s:%d", *listener.getsockname()[:2])
+                tasks.start_soon(serve, create_app(monitor), listening)
+                log.info("HTTP on %s", url(listening))
             async for number in signals:
                 log.info("%s: stopping", signal.Signals(number).name)
                 break

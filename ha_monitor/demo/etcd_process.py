@@ -72,7 +72,13 @@ def _start(folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
         "--log-level": "error",
     }
     command = [str(binary()), "--unsafe-no-fsync", *(part for pair in arguments.items() for part in pair)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own binary
+    try:
+        # A session of its own: a Ctrl-C on the terminal ends the monitor first, and the monitor ends etcd.
+        process = subprocess.Popen(  # noqa: S603 - our own binary
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+    except OSError as error:
+        raise EtcdMissing(f"{command[0]} does not run here: {error.strerror or error}") from error
     return client, process
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import anyio
 
 from ha_monitor.demo.site import DOWN, INTERFACES, UP, state_key
-from ha_monitor.errors import HaMonitorError
+from ha_monitor.errors import EtcdUnavailable, HaMonitorError
 from ha_monitor.model import Change, Resync, Status
 
 if TYPE_CHECKING:
@@ -86,9 +87,14 @@ async def play_on(client: EtcdClient, pause: float = 2.0) -> None:
         await anyio.sleep(pause)
         if down and (len(down) > 3 or chance.random() < 0.5):
             interface, side = down.pop(0)
-            await flip(client, interface, side, UP)
+            await _try_flip(client, interface, side, UP)
             continue
         interface, side = chance.choice(INTERFACES), chance.choice(("primary", "primary", "secondary"))
         if (interface, side) not in down:
             down.append((interface, side))
-            await flip(client, interface, side, DOWN)
+            await _try_flip(client, interface, side, DOWN)
+
+
+async def _try_flip(client: EtcdClient, interface: Interface, side: str, value: str) -> None:
+    with contextlib.suppress(EtcdUnavailable):  # somebody plays with the etcd itself: the show goes on
+        await flip(client, interface, side, value)

@@ -1,0 +1,33 @@
+"""The port for HTTP: bound before anything else starts, so that a wrong one is told in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import socket
+
+
+def listener(listen: str) -> socket.socket | None:
+    """Bind ``HOST:PORT``; empty: ``None``. Raises ``click.UsageError`` where it can't be had."""
+    if not listen:
+        return None
+    try:
+        from ha_monitor.web.server import bind
+    except ImportError as error:
+        raise click.UsageError(
+            f"--listen {listen} needs the extra http ({error.name} is missing): pip install 'ha-monitor[http]',"
+            " or turn HTTP off with --listen ''"
+        ) from error
+    try:
+        return bind(listen)
+    except OSError as error:
+        raise click.UsageError(f"--listen {listen}: {error.strerror or error}") from error
+
+
+def url(listening: socket.socket) -> str:
+    """Give the URL of a bound port."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
