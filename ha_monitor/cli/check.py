@@ -13,6 +13,7 @@ from ha_monitor.cli.once import QUIET, evaluated
 from ha_monitor.cli.options import settings_options
 
 if TYPE_CHECKING:
+    from ha_monitor.monitor import HaMonitor
     from ha_monitor.settings import Settings
 
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 def check(settings: Settings, *, as_json: bool) -> None:
     """Evaluate everything in an etcd and print a line for each problem; nothing is written.
 
-    Exit code 1 where there is a problem.
+    With --json: a list of {"type", "id", "template", "problem"}; a template without a resource type has no type
+    and no id. Exit code 1 where there is a problem.
     """
     sys.exit(anyio.run(_check, settings, as_json))
 
@@ -30,11 +32,21 @@ def check(settings: Settings, *, as_json: bool) -> None:
 async def _check(settings: Settings, as_json: bool) -> int:
     async with evaluated(settings) as monitor:
         problems = list(monitor.problems())
+        named = [_named(monitor, where) | {"problem": words} for where, words in problems] if as_json else []
         resources = sum(1 for _ in monitor.resources())
     if as_json:
-        click.echo(json.dumps([{"where": where, "problem": words} for where, words in problems], indent=2))
+        click.echo(json.dumps(named, indent=2, ensure_ascii=False))
     else:
         for where, words in problems:
             click.echo(f"{where}: {words}")
         click.echo(f"{resources} resources, {len(problems)} problems", err=True)
     return 1 if problems else 0
+
+
+def _named(monitor: HaMonitor, where: str) -> dict[str, str | None]:
+    """Take apart where a problem is: ``template X`` or ``TYPE/ID``."""
+    if where.startswith("template "):
+        return {"type": None, "id": None, "template": where.removeprefix("template ")}
+    type_, _, id_ = where.partition("/")
+    resource = monitor.get(type_, id_)
+    return {"type": type_, "id": id_, "template": None if resource is None else resource.template}

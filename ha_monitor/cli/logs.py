@@ -7,9 +7,10 @@ import sys
 
 
 def set_up(form: str, level: str) -> None:
-    """Send the package's log lines to stderr.
+    """Send the package's log lines to stderr, and the warnings of the libraries below it, all in one form.
 
     :param form: ``console`` or ``json``.
+    :param level: least level of the package's own lines.
     """
     handler = logging.StreamHandler(sys.stderr)
     if form == "json":
@@ -22,7 +23,7 @@ def set_up(form: str, level: str) -> None:
         )
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
-    logger = logging.getLogger("ha_monitor")
-    logger.handlers[:] = [handler]
-    logger.setLevel(level.upper())
-    logger.propagate = False
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("ha_monitor").setLevel(level.upper())

@@ -48,10 +48,13 @@ def _print(shown: Mapping[str, Any]) -> None:
     click.echo(f"{shown['type']} {shown['id']} (version {shown['version']}, template {shown['template']})")
     click.echo("\nparameters")
     for name, value in shown["parameters"].items():
-        click.echo(f"  {name} = {json.dumps(value, ensure_ascii=False)}")
+        click.echo(f"  {name} = {json.dumps(value, ensure_ascii=False, default=str)}")
     click.echo("\ndocument")
     for line in (shown["document"] or "").splitlines():
         click.echo(f"  {line}")
+    click.echo("\nentries")
+    for name, props in shown["entries"].items():
+        click.echo(f"  {name}: {json.dumps(props, ensure_ascii=False, default=str)}")
     click.echo("\ndepends on")
     for key in shown["depends_on"]:
         click.echo(f"  {key}")

@@ -2,57 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
 
 import httpx
-import pytest
 
 from tests.support import site
 from tests.support.etcd import Etcd, free_port
 from tests.support.service import Service, command
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import StartService
-
-
-def test_load_puts_text_as_it_is_and_anything_else_as_compact_json(etcd: Etcd, tmp_path: Path) -> None:
-    file = tmp_path / "site.json"
-    file.write_text(json.dumps({"/a": "plain é", "/b": {"x": [1, None]}, "/c": "", "/d": 5}))
-    ended = command("load", str(file), "--etcd", etcd.url)
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout == b"4 keys put\n"
-    assert etcd.items("/") == {"/a": "plain é".encode(), "/b": b'{"x":[1,null]}', "/c": b"", "/d": b"5"}
-
-
-def test_load_reads_standard_input_and_many_keys(etcd: Etcd) -> None:
-    ended = command("load", "-", "--etcd", etcd.url, stdin=json.dumps({f"/k{n}": str(n) for n in range(300)}).encode())
-    assert ended.returncode == 0
-    assert len(etcd.items("/k")) == 300
-
-
-@pytest.mark.parametrize(("text", "words"), [("{", b"not JSON"), ("[1]", b"one JSON object")])
-def test_load_tells_a_wrong_file_in_words(tmp_path: Path, text: str, words: bytes) -> None:
-    file = tmp_path / "site.json"
-    file.write_text(text)
-    ended = command("load", str(file))
-    assert ended.returncode == 2
-    assert words in ended.stderr
-
-
-def test_load_gives_up_on_an_etcd_that_does_not_answer(tmp_path: Path) -> None:
-    file = tmp_path / "site.json"
-    file.write_text('{"/a": "b"}')
-    ended = command("load", str(file), "--etcd", f"http://127.0.0.1:{free_port()}", "--wait", "0.5")
-    assert ended.returncode == 1
-    assert b"given up after 0.5 s" in ended.stderr
 
 
 def test_check_is_silent_and_ends_with_0_where_all_is_well(etcd: Etcd) -> None:
@@ -78,7 +44,12 @@ def test_check_gives_a_line_for_each_problem_and_writes_nothing(etcd: Etcd) -> N
     assert "line 1" in lines[1]
     assert etcd.revision() == before
     as_json = json.loads(command("check", "--json", "--etcd", etcd.url).stdout)
-    assert [item["where"] for item in as_json] == [line.split(":")[0] for line in lines]
+    assert [(item["type"], item["id"], item["template"]) for item in as_json] == [
+        (None, None, "nameless"),
+        (None, None, "odd_monitoring"),
+        ("ha_interface", pair.id, "ha_interface_monitoring"),
+    ]
+    assert [item["problem"] for item in as_json] == [line.partition(": ")[2] for line in lines]
 
 
 def test_render_shows_all_that_a_resource_hangs_on(etcd: Etcd) -> None:
@@ -98,7 +69,9 @@ def test_render_shows_all_that_a_resource_hangs_on(etcd: Etcd) -> None:
         shown["depends_on"]
     )
     assert shown["problem"] is None
-    assert pair.primary_state in command("render", "ha_interface", pair.id, "--etcd", etcd.url).stdout.decode()
+    in_words = command("render", "ha_interface", pair.id, "--etcd", etcd.url).stdout.decode()
+    assert pair.primary_state in in_words
+    assert '  secondary: {"type": "etcd_reader"' in in_words
     assert command("render", "ha_interface", "nobody", "--etcd", etcd.url).returncode == 1
 
 
@@ -173,28 +146,35 @@ def test_wrong_http_requests_are_answered_in_words(etcd: Etcd, service: StartSer
     for answer, status in (
         (httpx.get(f"{running.url}/nothing"), 404),
         (httpx.post(f"{running.url}/readyz"), 405),
+        (httpx.delete(f"{running.url}/healthz"), 405),
     ):
         assert answer.status_code == status
         assert answer.json()["error"]
     assert httpx.get(f"{running.url}/healthz").text == "ok\n"
     assert httpx.get(f"{running.url}/readyz").json() == {"ready": True, "reason": ""}
+    assert [httpx.head(f"{running.url}{path}").status_code for path in ("/healthz", "/readyz")] == [200, 200]
 
 
-def test_the_demo_plays_one_failover_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    ended = command("demo", "--once")
-    assert ended.returncode == 0, ended.stderr
-    statuses = re.findall(r"^\S+ +(UP|DEGRADED|DOWN) +active: (\w+)", ended.stdout.decode(), re.MULTILINE)
-    assert statuses == [
-        ("UP", "primary"),
-        ("DEGRADED", "secondary"),
-        ("DOWN", "none"),
-        ("DEGRADED", "secondary"),
-        ("UP", "primary"),
-    ]
-    assert list(tmp_path.iterdir()) == []
-    running = subprocess.run(["pgrep", "-af", str(tmp_path)], capture_output=True, check=False).stdout
-    assert running == b""
+def test_a_request_that_is_no_http_leaves_a_log_line_in_the_form_that_was_asked_for(
+    etcd: Etcd, service: StartService
+) -> None:
+    running = service("--log-format", "json")
+    with socket.create_connection(("127.0.0.1", running.port)) as stranger:
+        stranger.sendall(b"\x00 nothing\r\n\r\n")
+        assert b"400" in stranger.recv(100)
+    running.stop()
+    assert "WARNING" in [json.loads(line)["level"] for line in running.last_log.splitlines()]
+
+
+def test_open_connections_do_not_hold_up_the_end(etcd: Etcd, service: StartService) -> None:
+    running = service()
+    requests = (b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", b"GET /hea")
+    with contextlib.ExitStack() as open_connections:
+        for request in requests:
+            connection = open_connections.enter_context(socket.create_connection(("127.0.0.1", running.port)))
+            connection.sendall(request)
+        assert running.get("/healthz")[0] == 200
+        running.stop()  # checks the time
 
 
 def test_version_and_help_are_there() -> None:
