@@ -5,9 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+SECONDS ?= 60
+SEED ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test lint types format pytest clean
+.PHONY: demo test lint types format pytest soak clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/ha-monitor demo $(ARGS)
@@ -23,6 +25,10 @@ types: $(VENV)/.test
 
 pytest: $(VENV)/.test
 	$(BIN)/python -m pytest -q $(ARGS)
+
+# Random changes and faults, with an oracle: make soak SECONDS=1800 [SEED=7]
+soak: $(VENV)/.test
+	$(BIN)/python -m tests.soak.soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .

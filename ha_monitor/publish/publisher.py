@@ -21,7 +21,7 @@ from ha_monitor.publish.desire import Delete, Keep, Publish, Put, desire
 from ha_monitor.watch.backoff import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from anyio.abc import TaskGroup
 
@@ -40,6 +40,11 @@ IN_FLIGHT = 4
 
 LOOK_AGAIN = 1.0
 """Seconds after which a record whose comparison failed is looked at anew, should no event have done so."""
+
+
+LATE = 5.0
+"""Seconds after etcd is heard again in which a write whose answer was lost may still land: a frozen member takes what
+waits in its sockets as soon as it goes on."""
 
 
 class _Write(NamedTuple):
@@ -76,6 +81,8 @@ class Publisher:
         self._timed: set[tuple[Family, str]] = set()
         self._foreign: set[tuple[Family, str]] = set()
         """Records that another hand has changed, and that nobody has looked at since."""
+        self._doubtful: dict[tuple[Family, str], bytes] = {}
+        """What we sent and got no answer to: it may stand there, now or in a moment."""
         self._conflicts: Conflicts[tuple[Family, str]] = Conflicts()
         self._backoff = Backoff()
         self._open = False
@@ -91,14 +98,25 @@ class Publisher:
 
     def record_changed(self, family: Family, id_: str) -> None:
         """Note that the watch brought another record than the one we knew."""
-        if (family, id_) not in self._in_flight:
-            self._foreign.add((family, id_))
+        key = (family, id_)
+        if key not in self._in_flight:
+            if key not in self._doubtful or self._standing(*key) != self._doubtful[key]:
+                self._foreign.add(key)
             self.want(family, id_)
 
     def hear(self, heard: bool) -> None:
         """Note whether all watches are caught up: what they said before is no ground to write on."""
         self._open = heard
         self._turned.set()
+        if heard and self._doubtful:
+            doubtful = dict(self._doubtful)
+            self._clock.call_later(LATE, lambda: self._no_longer_doubtful(doubtful))
+
+    def _no_longer_doubtful(self, sent: Mapping[tuple[Family, str], bytes]) -> None:
+        for key, value in sent.items():
+            if self._doubtful.get(key) == value:
+                del self._doubtful[key]
+                self.want(*key)
 
     def conflict(self, family: Family, id_: str) -> str | None:
         """Say in words what another writer does to a record; ``None`` where none does."""
@@ -158,10 +176,13 @@ class Publisher:
 
     def _decide(self, family: Family, id_: str) -> _Write | None:
         cell = self._cell(family, id_)
-        standing = cell.state.raw if cell is not None and cell.state is not None else None
+        standing = self._standing(family, id_)
         now = self._clock.monotonic()
         wanted = desire(family, id_, self._form, standing, self._state_timeout, now)
-        if standing is None or isinstance(wanted, Put):
+        if isinstance(wanted, Put):
+            family.units[id_].vouched = True  # from here on: an answer may get lost, and the record stand there
+            family.leaving.discard(id_)
+        elif standing is None and (family, id_) not in self._doubtful:
             family.leaving.discard(id_)
         if not isinstance(wanted, Put) or standing == wanted.value:
             self._foreign.discard((family, id_))
@@ -171,7 +192,6 @@ class Publisher:
             return None
         if isinstance(wanted, Put):
             if standing == wanted.value:
-                family.units[id_].vouched = True
                 return None
             pause = self._conflicts.pause((family, id_), now)
             if pause:
@@ -194,6 +214,10 @@ class Publisher:
     def _cell(self, family: Family, id_: str) -> Cell | None:
         return None if family.records is None else family.records.cells.get(id_)
 
+    def _standing(self, family: Family, id_: str) -> bytes | None:
+        cell = self._cell(family, id_)
+        return None if cell is None or cell.state is None else cell.state.raw
+
     # -- a transaction
 
     async def _send(self, batch: list[_Write]) -> None:
@@ -214,6 +238,7 @@ class Publisher:
             return
         for write in batch:
             del self._in_flight[write.family, write.id]
+            self._doubtful.pop((write.family, write.id), None)
             if reply.succeeded:
                 self._wrote(write, reply.header.revision)
             else:
@@ -227,8 +252,6 @@ class Publisher:
         unit = family.units.get(id_)
         if unit is not None:
             unit.vouched = value is not None
-        elif value is not None:
-            family.leaving.add(id_)  # the resource ended while its last status was on the way
         if value is not None and (family, id_) in self._foreign:
             self._conflicts.note((family, id_), self._clock.monotonic())
         self._foreign.discard((family, id_))
@@ -246,6 +269,8 @@ class Publisher:
         finally:
             for write in batch:
                 del self._in_flight[write.family, write.id]
+                if isinstance(write.wanted, Put):
+                    self._doubtful[write.family, write.id] = write.wanted.value
                 self._pending[write.family, write.id] = None
             self._turned.set()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -12,21 +11,12 @@ from hypothesis import strategies as st
 
 from tests.support import site
 from tests.support.etcd import Etcd, encode
-from tests.support.oracle import expected_records
+from tests.support.oracle import settled
 from tests.support.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-GATEWAY = site.template(
-    "vpn_gateway_monitoring",
-    "downlink:\n  type: etcd_reader\n  etcd_type: ha_interface\n  etcd_id: {{ downlink_interface_id }}\n"
-    "notes:\n  - {{ router_name }}\n",
-    {
-        "downlink_interface_id": {"field": "downlink_interface_id"},
-        "router_name": {"field": "name", "path": ["downlink_interface_id"]},
-    },
-)
 BROKEN = site.template("ha_interface_monitoring", "{% BROKEN %}")
 RECORDS = ("/monitoring/v2.0/ha_interfaces/", "/monitoring/v2.0/vpn_gateways/")
 STATES = (
@@ -80,7 +70,7 @@ puts = st.one_of(
         numbers,
         numbers,
     ),
-    st.sampled_from([site.ha_template(), site.ha_template(), BROKEN, GATEWAY]),
+    st.sampled_from([site.ha_template(), site.ha_template(), BROKEN, site.gateway_template()]),
     st.builds(
         lambda number, value: {f"{RECORDS[0]}ha@{number}": value},
         numbers,
@@ -112,29 +102,6 @@ def pair_of_processes() -> Iterator[tuple[Etcd, Service]]:
         etcd.close()
 
 
-def published(items: dict[str, bytes]) -> dict[str, Any]:
-    """Give the records that stand, but for foreign ones on keys that nothing is published at."""
-    records = {}
-    for key, value in items.items():
-        if key.startswith(RECORDS):
-            try:
-                records[key] = json.loads(value)
-            except ValueError:
-                records[key] = value
-    return records
-
-
-def settled(items: dict[str, bytes]) -> bool:
-    standing, expected = published(items), expected_records(items)
-    strangers = {key for key in standing.keys() - expected.keys() if _is_foreign(standing[key])}
-    return {key: record for key, record in standing.items() if key not in strangers} == expected
-
-
-def _is_foreign(record: object) -> bool:
-    """Tell whether a record can't be of our making: then it stays where nothing is to be published."""
-    return not isinstance(record, dict) or "foreign" in record
-
-
 # Not shrunk: each try of a failing history takes seconds. The history that fails is shown as it is.
 @settings(
     max_examples=25,
@@ -149,7 +116,7 @@ def test_a_random_history_ends_in_what_a_fresh_evaluation_gives(
     etcd, _ = pair_of_processes
     salt = uuid.uuid4().hex
     etcd.delete_prefix("")
-    etcd.txn(site.ha_template() | GATEWAY)
+    etcd.txn(site.ha_template() | site.gateway_template())
     for written, deleted in history:
         merged: dict[str, Any] = {}
         for one in written:

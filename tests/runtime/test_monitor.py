@@ -12,13 +12,15 @@ import anyio.lowlevel
 import pytest
 
 from ha_monitor import Change, EtcdRefused, EtcdUnavailable, HaMonitor, Resync, Settings, Status
-from ha_monitor.etcd.client import open_client
+from ha_monitor.etcd.client import EtcdClient, open_client
 from tests.support import site
 from tests.support.etcd import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    from aetcd import rpc
 
     from tests.support.etcd import Etcd
 
@@ -220,6 +222,37 @@ async def test_no_entry_fails_for_a_state_that_nobody_could_see(own_etcd: Etcd) 
         await until(lambda: primary() == (Status.UNKNOWN, "etcd can't be heard", True))
         await anyio.to_thread.run_sync(own_etcd.start)
         await until(lambda: primary() == (Status.FAIL, "no state for 1 s", False), 10.0)
+
+
+@pytest.mark.parametrize("config_too", [False, True], ids=["problem", "resource ended"])
+async def test_a_record_whose_answer_was_lost_is_ours_all_the_same(
+    etcd: Etcd, monkeypatch: pytest.MonkeyPatch, config_too: bool
+) -> None:
+    """It lands, nobody tells us, and before we look again the resource can't be vouched for any more."""
+    pair = site.HaInterface()
+    etcd.txn(site.ha_template() | pair.keys())
+    broken = site.template("ha_interface_monitoring", "{% BROKEN %}")
+    answered, lost = EtcdClient.txn, False
+
+    def vouched_for() -> bool:
+        resource = monitor.get("ha_interface", pair.id)
+        return resource is not None and resource.problem is None
+
+    async def txn(self: EtcdClient, request: rpc.TxnRequest, doing: str) -> rpc.TxnResponse:
+        nonlocal lost
+        answer = await answered(self, request, doing)
+        if not lost:
+            lost = True
+            etcd.txn(broken, [pair.config] if config_too else [])
+            await until(lambda: not vouched_for())
+            raise EtcdUnavailable("the answer was lost")
+        return answer
+
+    monkeypatch.setattr(EtcdClient, "txn", txn)
+    async with HaMonitor(Settings(etcd=[etcd.url], state_timeout=0.3)) as monitor:
+        await until(lambda: lost)
+        await until(lambda: etcd.get(pair.record) is None)
+        await until(lambda: monitor.readiness().ready)
 
 
 async def test_signals_and_logging_are_left_alone(etcd: Etcd) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 CONFIG, MONITORING = "/config/v2.0", "/monitoring/v2.0"
 UP_VALUES = ("UP", "ACTIVE")
+_RECORDS = (f"{MONITORING}/ha_interfaces/", f"{MONITORING}/vpn_gateways/")
 PLURALS = {
     "ha_interface": "ha_interfaces",
     "vpn_gateway": "vpn_gateways",
@@ -104,3 +105,36 @@ def _json(value: bytes | None) -> Any:
         return None if value is None else json.loads(value)
     except ValueError:
         return None
+
+
+def _published(items: dict[str, bytes]) -> dict[str, Any]:
+    """Give the records that stand, but for foreign ones on keys that nothing is published at."""
+    records = {}
+    for key, value in items.items():
+        if key.startswith(_RECORDS):
+            try:
+                records[key] = json.loads(value)
+            except ValueError:
+                records[key] = value
+    return records
+
+
+def settled(items: dict[str, bytes]) -> bool:
+    """Tell whether what is published equals a fresh evaluation."""
+    return not differences(items)
+
+
+def differences(items: dict[str, bytes]) -> list[str]:
+    """Say which records are not what they have to be."""
+    standing, expected = _published(items), expected_records(items)
+    strangers = {key for key in standing.keys() - expected.keys() if _is_foreign(standing[key])}
+    return [
+        f"{key} is {standing.get(key)}, not {expected.get(key)}"
+        for key in sorted(standing.keys() | expected.keys())
+        if key not in strangers and standing.get(key) != expected.get(key)
+    ]
+
+
+def _is_foreign(record: object) -> bool:
+    """Tell whether a record can't be of our making: then it stays where nothing is to be published."""
+    return not isinstance(record, dict) or "foreign" in record

@@ -136,3 +136,16 @@ class HaInterface:
 def record(primary: str = "UP", secondary: str = "UP", version: int = 1) -> dict[str, Any]:
     """Give the record of a pair."""
     return {"primary": primary, "secondary": secondary, "version": version}
+
+
+def gateway_template() -> dict[str, Any]:
+    """Give the template of a gateway on top of a pair: it reads its record, and follows a path to its config."""
+    return template(
+        "vpn_gateway_monitoring",
+        "downlink:\n  type: etcd_reader\n  etcd_type: ha_interface\n  etcd_id: {{ downlink_interface_id }}\n"
+        "notes:\n  - {{ router_name }}\n",
+        {
+            "downlink_interface_id": {"field": "downlink_interface_id"},
+            "router_name": {"field": "name", "path": ["downlink_interface_id"]},
+        },
+    )
