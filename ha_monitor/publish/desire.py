@@ -60,7 +60,8 @@ def desire(family: Family, id_: str, form: Publish, standing: bytes | None, stat
     if unit.missing:
         return _KEEP
     if unit.problem is not None:
-        if standing is None or not (unit.vouched or _claims(family, standing, form)):
+        ours = unit.vouched or id_ in family.leaving  # the latter: of a resource of that id that ended just before
+        if standing is None or not (ours or _claims(family, standing, form)):
             return _KEEP
         left = unit.problem_since + state_timeout - now
         return Keep(left) if left > 0 else Delete(unit.config_revision)

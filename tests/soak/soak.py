@@ -58,8 +58,9 @@ class Soak:
             if time.monotonic() - said > 30:
                 said = time.monotonic()
                 print(f"{end - said:.0f} s left: {self._figures(at_start)}", file=sys.stderr)
+        figures = self._figures(at_start)
         self.service.stop()
-        return self._figures(at_start)
+        return figures
 
     def _figures(self, at_start: float) -> dict[str, object]:
         return {
@@ -68,7 +69,7 @@ class Soak:
             "checks": self.checks,
             "differences": 0,  # the first one ends the soak
             "MiB at start": at_start,
-            "MiB at end": self._memory() if self.service.running else None,
+            "MiB at end": self._memory(),
         }
 
     def close(self) -> None:

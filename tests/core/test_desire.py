@@ -1,0 +1,70 @@
+"""What should become of a record: the decisions that no test from outside can bring about at will."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ha_monitor.evaluate.unit import Family, Unit
+from ha_monitor.publish.desire import Delete, Keep, Publish, desire
+from ha_monitor.watch.views import KeyView
+
+if TYPE_CHECKING:
+    from ha_monitor.clock import Timer
+    from ha_monitor.evaluate.entry import Entry
+
+RECORD = b'{"primary":"UP","version":1}'
+TIMEOUT = 60.0
+
+
+class Host:
+    heard = True
+
+    def settle_soon(self, unit: Unit) -> None:
+        raise NotImplementedError
+
+    def now(self) -> tuple[float, float]:
+        raise NotImplementedError
+
+    def call_at(self, due: float, entry: Entry) -> Timer:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def family() -> Family:
+    """A family whose template is broken, with one resource."""
+    family = Family("ha_interface", KeyView("/config/v2.0/ha_interfaces/"), None)
+    unit = family.units["a"] = Unit(family, "a", Host())
+    unit.missing = 0
+    unit.problem = "broken"
+    unit.problem_since = 100.0
+    unit.config_revision = 7
+    return family
+
+
+def of(family: Family, now: float, id_: str = "a", standing: bytes | None = RECORD) -> object:
+    return desire(family, id_, Publish.ESI, standing, TIMEOUT, now)
+
+
+def test_a_record_of_ours_stands_for_the_state_timeout_once_there_is_a_problem(family: Family) -> None:
+    family.units["a"].vouched = True
+    assert of(family, 110.0) == Keep(50.0)
+    assert of(family, 160.0) == Delete(7)
+
+
+def test_so_does_that_of_a_resource_of_the_same_id_that_ended_just_before(family: Family) -> None:
+    family.leaving.add("a")
+    assert of(family, 110.0) == Keep(50.0)
+    assert of(family, 160.0) == Delete(7)
+
+
+def test_a_record_that_nobody_vouches_for_is_somebody_elses(family: Family) -> None:
+    assert of(family, 160.0) == Keep()
+    assert of(family, 160.0, "b") == Keep()
+
+
+def test_the_record_of_a_resource_that_ended_goes_at_once(family: Family) -> None:
+    family.leaving.add("b")
+    assert of(family, 110.0, "b") == Delete(0)
+    assert of(family, 110.0, "b", standing=None) == Keep()
