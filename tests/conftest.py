@@ -15,15 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+class Reachable(Protocol):
+    """An etcd, a cluster, or what stands before one."""
+
+    @property
+    def url(self) -> str: ...
+
+
 class StartService(Protocol):
     """Starts a service with these options, on the test's etcd or another one, and waits until it is ready."""
 
-    def __call__(self, *args: str, etcd: Etcd | None = None, ready: bool = True) -> Service: ...
+    def __call__(self, *args: str, etcd: Reachable | None = None, ready: bool = True) -> Service: ...
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, object]]:
+    """Run what is embedded on both event loops that our users have."""
+    return "asyncio", {"use_uvloop": request.param}
 
 
 @pytest.fixture(scope="session")
@@ -58,8 +66,8 @@ def service(request: pytest.FixtureRequest) -> Iterator[StartService]:
     """Start services; each ends with the test, and is held to a clean end."""
     started: list[Service] = []
 
-    def start(*args: str, etcd: Etcd | None = None, ready: bool = True) -> Service:
-        server: Etcd = etcd if etcd is not None else request.getfixturevalue("etcd")
+    def start(*args: str, etcd: Reachable | None = None, ready: bool = True) -> Service:
+        server: Reachable = etcd if etcd is not None else request.getfixturevalue("etcd")
         running = Service(server.url, *args)
         started.append(running)
         return running.wait_ready() if ready else running

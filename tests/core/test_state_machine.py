@@ -80,6 +80,8 @@ class Keeper:
 
     keys: dict[bytes, bytes] = field(default_factory=dict)
     revisions: list[int] = field(default_factory=list)
+    batches: list[list[int]] = field(default_factory=list)
+    """The revisions of each batch of events that was applied since the last list."""
     proven: int = 0
     caught_up: bool = False
     _seen: set[bytes] = field(default_factory=set)
@@ -94,7 +96,9 @@ class Keeper:
         elif isinstance(effect, ListEnds):
             self.keys = {key: value for key, value in self.keys.items() if key in self._seen}
             self.revisions = [effect.revision]
+            self.batches = []
         elif isinstance(effect, Apply):
+            self.batches.append([event.kv.mod_revision for event in effect.events])
             for event in effect.events:
                 self.revisions.append(event.kv.mod_revision)
                 if event.type == rpc.Event.EventType.DELETE:
@@ -175,8 +179,6 @@ def play(ops: Ops) -> World:
             world.store.compacted = world.store.revision
         else:
             world.feed(TooLarge())
-        revisions = world.keeper.revisions
-        assert revisions == sorted(revisions), "ordered: revisions never go back"
     return world
 
 
@@ -206,7 +208,23 @@ def test_unique_no_event_is_applied_twice_between_two_lists(ops: Ops) -> None:
     listed, *applied = world.keeper.revisions or [0]
     assert all(revision > listed for revision in applied)
     for revision in set(applied):
-        assert applied.count(revision) == len(world.store.history[revision]), "atomic: all of a revision, once"
+        assert applied.count(revision) == len(world.store.history[revision])
+
+
+@given(OPS)
+def test_ordered_revisions_never_go_back_between_two_lists(ops: Ops) -> None:
+    world = play(ops)
+    world.settle()
+    assert world.keeper.revisions == sorted(world.keeper.revisions)
+
+
+@given(OPS)
+def test_atomic_all_events_of_a_revision_are_applied_together(ops: Ops) -> None:
+    world = play(ops)
+    world.settle()
+    for batch in world.keeper.batches:
+        for revision in set(batch):
+            assert batch.count(revision) == len(world.store.history[revision])
 
 
 def test_resumable_a_broken_watch_goes_on_behind_the_last_reply_without_a_list() -> None:

@@ -14,9 +14,9 @@ from tests.faults.fleet import DOWN, STATES, difference, expected, fleet, standi
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.faults.relay import Relay
     from tests.support.cluster import Cluster
     from tests.support.etcd import Etcd
+    from tests.support.relay import Relay
     from tests.support.service import Service
 
 TOLD_WITHIN = 10.0

@@ -69,6 +69,22 @@ def test_a_member_without_quorum_is_left_for_those_who_have_it(
     watched.service.stop()
 
 
+@pytest.mark.parametrize("leads", [False, True], ids=["a follower", "the leader"])
+def test_a_member_that_is_alive_and_cut_off_from_the_others_is_left_for_one_of_them(
+    cluster: Cluster, client: Callable[[int], Etcd], watch: Callable[..., Watched], leads: bool
+) -> None:
+    cluster.lead(0 if leads else 1)
+    watched = watch(client(0), through=cluster)
+    cluster.isolate(0)
+    watched.etcd = client(1)
+    watched.flip(3)
+    watched.right(15.0)
+    watched.ready()
+    cluster.join()
+    watched.flip(4)
+    watched.right()
+
+
 def test_a_leader_killed_under_changes_loses_nothing(
     cluster: Cluster, client: Callable[[int], Etcd], watch: Callable[..., Watched]
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.fleet import CONFIGS, DOWN, RECORDS, STATES, TEMPLATE, TEMPLATE_KEY, UP, config
 from tests.faults.operate import compact, wipe
-from tests.faults.relay import Relay
+from tests.support.relay import Relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable

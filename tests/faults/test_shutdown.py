@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.fleet import DOWN, UP
+from tests.faults.fleet import DOWN, STATES, UP, fleet
+from tests.support.etcd import Etcd
+from tests.support.relay import Relay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from tests.conftest import StartService
     from tests.faults.conftest import Watched
-    from tests.support.etcd import Etcd
 
 
 @pytest.mark.parametrize("moment", ["idle", "in a storm", "while etcd is down", "while etcd is frozen"])
@@ -31,3 +33,44 @@ def test_sigterm_ends_cleanly(own_etcd: Etcd, watch: Callable[..., Watched], mom
     finally:
         if moment == "while etcd is frozen":
             own_etcd.thaw()
+
+
+def test_sigterm_while_nobody_listens_where_etcd_should_be_ends_cleanly(service: StartService) -> None:
+    nobody = Etcd()
+    try:
+        service(etcd=nobody, ready=False).wait_alive().stop()
+    finally:
+        nobody.close()
+
+
+def test_sigterm_while_a_connection_is_made_that_says_nothing_ends_cleanly(etcd: Etcd, service: StartService) -> None:
+    with Relay(etcd.port) as relay:
+        relay.stall()
+        service(etcd=relay, ready=False).wait_alive().stop()
+
+
+@pytest.fixture(scope="module")
+def large_etcd() -> Iterator[Etcd]:
+    """A server whose list takes a while."""
+    server = Etcd()
+    try:
+        server.start()
+        for start in range(0, 60_000, 128):
+            server.txn({f"{STATES}x{number}": UP for number in range(start, start + 128)})
+        keys = list(fleet(2_000).items())
+        for start in range(0, len(keys), 128):
+            server.txn(dict(keys[start : start + 128]))
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("bytes_of_the_list", [100_000, 1_000_000, 3_000_000])
+def test_sigterm_in_the_middle_of_a_list_ends_cleanly(
+    large_etcd: Etcd, service: StartService, bytes_of_the_list: int
+) -> None:
+    with Relay(large_etcd.port) as relay:
+        relay.stall_after(bytes_of_the_list)
+        running = service(etcd=relay, ready=False).wait_alive()
+        relay.wait_stalled()
+        running.stop()

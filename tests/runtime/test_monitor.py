@@ -12,6 +12,7 @@ import anyio.lowlevel
 import pytest
 
 from ha_monitor import Change, EtcdRefused, EtcdUnavailable, HaMonitor, Resync, Settings, Status
+from ha_monitor.clock import SystemClock
 from ha_monitor.etcd.client import EtcdClient, open_client
 from tests.support import site
 from tests.support.etcd import free_port
@@ -253,6 +254,42 @@ async def test_a_record_whose_answer_was_lost_is_ours_all_the_same(
         await until(lambda: lost)
         await until(lambda: etcd.get(pair.record) is None)
         await until(lambda: monitor.readiness().ready)
+
+
+class JumpingClock(SystemClock):
+    """A machine whose wall clock somebody sets."""
+
+    offset = 0.0
+
+    def time(self) -> float:
+        return super().time() + self.offset
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0], ids=["a day back", "a day ahead"])
+async def test_a_wall_clock_that_jumps_changes_no_status_and_no_deadline(etcd: Etcd, jump: float) -> None:
+    pair, gone = site.HaInterface(), site.HaInterface()
+    etcd.txn(site.ha_template() | pair.keys() | gone.keys(primary=None))
+    clock = JumpingClock()
+    async with HaMonitor(Settings(etcd=[etcd.url], state_timeout=1.0), clock=clock) as monitor:
+        await monitor.synced()
+
+        def primary(of: site.HaInterface) -> Status:
+            resource = monitor.get("ha_interface", of.id)
+            assert resource is not None
+            return resource.entries["primary"].status
+
+        assert primary(gone) is Status.UNKNOWN
+        clock.offset = jump
+        await anyio.sleep(0.2)
+        assert (primary(pair), primary(gone)) == (Status.UP, Status.UNKNOWN)
+        assert monitor.readiness().ready
+        await until(lambda: primary(gone) is Status.FAIL)
+        etcd.put(pair.primary_state, site.DOWN)
+        await until(lambda: primary(pair) is Status.DOWN)
+        resource = monitor.get("ha_interface", pair.id)
+        assert resource is not None
+        assert abs(resource.since - clock.time()) < 60, "what is shown goes by the clock on the wall"
+        assert not resource.stale
 
 
 async def test_signals_and_logging_are_left_alone(etcd: Etcd) -> None:

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import grpc
 
 from tests.faults.operate import compact, disarm, raise_no_space, wipe
-from tests.faults.relay import Relay
 from tests.soak.changes import change, whole_site
 from tests.support.etcd import Etcd
 from tests.support.oracle import differences
+from tests.support.relay import Relay
 from tests.support.service import Service
 
 if TYPE_CHECKING:

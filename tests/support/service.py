@@ -89,6 +89,22 @@ class Service:
         finally:
             connection.close()
 
+    def get_or_none(self, path: str) -> tuple[int, bytes] | None:
+        """The same; ``None`` where it does not listen yet."""
+        assert self.running, self.log[-4000:]
+        try:
+            return self.get(path)
+        except ConnectionError:
+            return None
+
+    def wait_alive(self) -> Service:
+        """Wait until it answers at all."""
+        give_up = time.monotonic() + READY
+        while self.get_or_none("/healthz") is None:
+            assert time.monotonic() < give_up, self.log[-4000:]
+            time.sleep(0.01)
+        return self
+
     def json(self, path: str) -> Any:
         """Ask it over HTTP for a JSON document that must be there."""
         status, body = self.get(path)

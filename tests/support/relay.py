@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Collection, Coroutine
     from typing import Any
 
     from typing_extensions import Self
@@ -23,6 +23,9 @@ class Relay:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._open = asyncio.Event()
         self._refusing = False
+        self._refused_ports: Callable[[], Collection[int]] = tuple
+        self._budget: int | None = None
+        self._stalled = threading.Event()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server
@@ -46,9 +49,23 @@ class Relay:
         """Let nothing pass any more; connections stay, new ones are taken and hear nothing."""
         self._loop.call_soon_threadsafe(self._open.clear)
 
+    def stall_after(self, count: int) -> None:
+        """Stall by itself once so many bytes have come from the server."""
+        self._budget = count
+
+    def wait_stalled(self, timeout: float = 10.0) -> None:
+        """Wait until that has happened."""
+        assert self._stalled.wait(timeout), "fewer bytes came than were waited for"
+
+    def refuse(self, ports: Callable[[], Collection[int]]) -> None:
+        """End every connection, and from now on those that come from one of the ports given at that moment."""
+        self._refused_ports = ports
+        self._loop.call_soon_threadsafe(self._drop_all)
+
     def flow(self) -> None:
         """Let everything pass again, what was held back as well."""
         self._refusing = False
+        self._refused_ports = tuple
         self._loop.call_soon_threadsafe(self._open.set)
 
     def cut(self) -> None:
@@ -67,16 +84,20 @@ class Relay:
     async def _end(self) -> None:
         self._server.close()
         self._drop_all()
-        for task in tuple(self._tasks):
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*others, return_exceptions=True)
+        self._drop_all()
+        for _ in range(3):  # a transport that was aborted closes its socket in a turn of its own
+            await asyncio.sleep(0)
 
     def _drop_all(self) -> None:
         for writer in tuple(self._writers):
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._refusing:
+        if self._refusing or writer.get_extra_info("peername")[1] in self._refused_ports():
             writer.transport.abort()
             return
         try:
@@ -86,13 +107,18 @@ class Relay:
             return
         self._writers.update((writer, far_writer))
         for source, sink in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.create_task(self._pump(source, sink))
+            task = asyncio.create_task(self._pump(source, sink, counts=source is far_reader))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, counts: bool) -> None:
         try:
             while data := await source.read(65536):
+                if counts and self._budget is not None:
+                    self._budget -= len(data)
+                    if self._budget <= 0:
+                        self._open.clear()
+                        self._stalled.set()
                 await self._open.wait()
                 sink.write(data)
                 await sink.drain()
