@@ -112,7 +112,7 @@ class Pulse:
                 if beat or not feed.caught_up:
                     await feed.ask_progress()
             hurry = not all(feed.caught_up for feed in self._feeds())
-            left = next_probe - self._clock.monotonic()
+            left = max(0.0, next_probe - self._clock.monotonic())  # a process that was frozen is late
             await anyio.sleep(min(left, CATCH_UP_EVERY) if hurry else left)
 
     async def _probe(self) -> float:
