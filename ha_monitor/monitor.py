@@ -16,6 +16,7 @@ from ha_monitor.etcd.client import EtcdClient, open_client
 from ha_monitor.evaluate.fleet import Fleet
 from ha_monitor.evaluate.leaves import Leaves
 from ha_monitor.evaluate.templates import Templates
+from ha_monitor.evaluate.workers import Workers
 from ha_monitor.faultlog import FaultLog
 from ha_monitor.model import Change, Readiness, Resource, Resync
 from ha_monitor.plugins import kinds, load_plugins
@@ -23,6 +24,7 @@ from ha_monitor.publish.desire import Publish
 from ha_monitor.publish.publisher import Publisher
 from ha_monitor.reading.state import StateReader, monitoring_dependencies, worker_dependencies
 from ha_monitor.show import describe, rendering
+from ha_monitor.watch.fixed import FixedKeys
 from ha_monitor.watch.pulse import LONGEST_SILENCE, Pulse
 from ha_monitor.watch.watches import Watches
 
@@ -46,8 +48,15 @@ class HaMonitor:
     Nothing here touches signals, logging handlers or the event loop's policy.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: Settings, *, clock: Clock | None = None, keys: Mapping[str, bytes] | None = None
+    ) -> None:
+        """Prepare; nothing is asked of etcd yet.
+
+        :param keys: what is in etcd, in place of one: nothing is watched, nothing published.
+        """
+        self._settings = settings if keys is None else settings.model_copy(update={"publish": "none"})
+        self._keys = keys
         self._clock = clock or SystemClock()
         self._stack = contextlib.AsyncExitStack()
         self._broadcast = Broadcast()
@@ -55,8 +64,9 @@ class HaMonitor:
         self._synced = asyncio.Event()
         self._fatal: EtcdRefused | None = None
         self._tasks: TaskGroup
-        self._watches: Watches
-        self._pulse: Pulse
+        self._plugins = load_plugins()
+        self._watches: Watches | FixedKeys
+        self._pulse: Pulse | FixedKeys
         self._fleet: Fleet
         self._templates: Templates
         self._publisher: Publisher | None = None
@@ -67,6 +77,8 @@ class HaMonitor:
         leaves = await self._stack.enter_async_context(Leaves())
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
         self._wire(client, leaves)
+        for name, words in self._plugins.problems:
+            log.warning("plugin %s: %s", name, words)
         self._templates.follow()
         self._tasks.start_soon(self._pulse.run, name="pulse")
         self._tasks.start_soon(self._fleet.run, name="fleet")
@@ -96,16 +108,18 @@ class HaMonitor:
         return False
 
     def _wire(self, client: EtcdClient, leaves: Leaves) -> None:
-        settings, clock = self._settings, self._clock
+        settings, clock, plugins = self._settings, self._clock, self._plugins.classes
         catalog, keyspace = settings.catalog, settings.keyspace
         up_values = frozenset(settings.up_values)
         read_record = StateReader(up_values, monitoring_dependencies)
         read_state = StateReader(up_values, worker_dependencies) if settings.state_source == "state" else read_record
-        self._watches = Watches(client, clock, self._tasks, on_turn=self._turn, on_fault=self._fault)
-        self._pulse = Pulse(
-            client, clock, keyspace.templates, self._watches.feeds, on_turn=self._turn, on_fault=self._fault
-        )
-        plugins = load_plugins()
+        if self._keys is not None:
+            self._watches = self._pulse = FixedKeys(self._keys, clock, on_turn=self._turn)
+        else:
+            self._watches = Watches(client, clock, self._tasks, on_turn=self._turn, on_fault=self._fault)
+            self._pulse = Pulse(
+                client, clock, keyspace.templates, self._watches.feeds, on_turn=self._turn, on_fault=self._fault
+            )
         self._fleet = Fleet(
             keyspace=keyspace,
             plugins=plugins,
@@ -113,6 +127,7 @@ class HaMonitor:
             state_timeout=settings.state_timeout,
             watches=self._watches,
             leaves=leaves,
+            workers=Workers(self._tasks),
             clock=clock,
         )
         if settings.publish != "none":
@@ -131,6 +146,7 @@ class HaMonitor:
             catalog=catalog,
             kinds=kinds(plugins),
             constants=settings.constants,
+            secret_fields=settings.secret_fields,
             overrides=settings.template_types,
             only_types=settings.types,
             read_state=read_state,
@@ -189,7 +205,9 @@ class HaMonitor:
                     yield resource
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Give where (``template ID`` or ``TYPE/ID``) and words of all problems there are."""
+        """Give where (``plugin NAME``, ``template ID`` or ``TYPE/ID``) and words of all problems there are."""
+        for name, words in self._plugins.problems:
+            yield f"plugin {name}", words
         for template_id, words in self._templates.problems():
             yield f"template {template_id}", words
         for resource in self.resources():

@@ -21,6 +21,7 @@ from ha_monitor.errors import SettingsError
 from ha_monitor.etcd.channel import Access
 from ha_monitor.keys import Keyspace
 from ha_monitor.lang.catalog import Catalog
+from ha_monitor.lang.secrets import SECRET_FIELDS
 
 
 def _split(value: object) -> object:
@@ -161,6 +162,9 @@ class Settings(BaseModel):
     constants: Table = Field(default={}, description="NAME=VALUE: the site's value for a constant of the templates")
     schema_file: Annotated[Sequence[Path], BeforeValidator(_split)] = Field(
         default=(), description="gohan schema file (YAML or JSON) with the site's plurals, prefixes and relations"
+    )
+    secret_fields: Names = Field(
+        default=SECRET_FIELDS, description="parts of the names of fields whose values are shown to nobody"
     )
     log_format: Literal["console", "json"] = Field(default="console", description="form of the log lines")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -44,7 +44,7 @@ def describe(
 
 
 def _entry(entry: Entry, keyspace: Keyspace) -> EntryStatus:
-    refs = () if entry.entry_type is None else entry.entry_type.keys
+    refs = entry.refs
     key = keyspace.states(refs[0].type) + refs[0].id if refs else None
     return EntryStatus(entry.status or Status.UNKNOWN, entry.since, key, entry.reason)
 
@@ -70,11 +70,12 @@ def rendering(family: Family, id_: str, keyspace: Keyspace, lookup: Lookup) -> M
             return shown
         shown["version"] = envelope.version
         result = family.template.render(family.type, id_, envelope.body, lookup)
-        shown["parameters"] = result.parameters
-        shown["entries"] = {entry.name: {"type": entry.type, **entry.props} for entry in result.entries}
         shown["depends_on"] += _keys(family, id_, result, keyspace)
         shown["problem"] = result.problem
-        shown["document"] = family.template.document(result.parameters)
+        for_people = family.template.shown(result)
+        shown["parameters"] = for_people.parameters
+        shown["entries"] = {entry.name: {"type": entry.type, **entry.props} for entry in for_people.entries}
+        shown["document"] = for_people.document
     except (Problem, NotYet) as problem:
         shown["problem"] = shown["problem"] or str(problem)
     return shown
@@ -85,5 +86,5 @@ def _keys(family: Family, id_: str, result: Rendering, keyspace: Keyspace) -> It
         yield (keyspace.configs(ref.type) if ref.kind == "config" else keyspace.outputs(ref.type)) + ref.id
     unit = family.units.get(id_)
     for entry in () if unit is None else unit.entries:
-        for state in () if entry.entry_type is None else entry.entry_type.keys:
+        for state in entry.refs:
             yield keyspace.states(state.type) + state.id

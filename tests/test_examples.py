@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.support import site
+from tests.support.etcd import free_port
 
 if TYPE_CHECKING:
+    import pytest
+
+    from tests.conftest import StartService
     from tests.support.etcd import Etcd
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -35,3 +42,28 @@ def test_an_embedded_monitor_tells_its_program_of_a_failover(etcd: Etcd) -> None
     finally:
         process.kill()
     assert (process.returncode, errors) == (0, "")
+
+
+def test_the_plugin_is_installed_found_and_served(
+    etcd: Etcd, service: StartService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = tmp_path / "source", tmp_path / "installed"
+    shutil.copytree(EXAMPLES / "plugin", source)  # its build leaves files behind
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "--disable-pip-version-check", "--target", str(target), str(source)], check=True)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(target), os.environ.get("PYTHONPATH", "")]))
+
+    text = (EXAMPLES / "plugin" / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
+    port = free_port()
+    mappings = {"primary_interface_id": "Pprimary_interface_id", "address": "Paddress"}
+    etcd.txn(site.template("edge_router_monitoring", text.replace("443", f"{port}\n  every: 0.05"), mappings))
+    body = {"id": "r", "primary_interface_id": "p", "address": "127.0.0.1"}
+    etcd.put("/config/v2.0/edge_routers/r", site.envelope(body))
+    state, record = "/monitoring/v2.0/er_physical_interfaces/p", "/monitoring/v2.0/edge_routers/r"
+    etcd.put(state, {"level": 60})
+    service()
+    etcd.wait_record(record, {"quality": "UP", "service": "DOWN", "version": 1})
+    with socket.create_server(("127.0.0.1", port)):
+        etcd.wait_record(record, {"quality": "UP", "service": "UP", "version": 1})
+        etcd.put(state, {"level": 49})
+        etcd.wait_record(record, {"quality": "DOWN", "service": "UP", "version": 1})

@@ -9,28 +9,31 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
-from ha_monitor.cli.once import QUIET, evaluated
+from ha_monitor.cli.once import QUIET, data_option, evaluated
 from ha_monitor.cli.options import settings_options
 
 if TYPE_CHECKING:
+    from io import TextIOWrapper
+
     from ha_monitor.monitor import HaMonitor
     from ha_monitor.settings import Settings
 
 
 @click.command()
 @settings_options(without=QUIET)
+@data_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of the problems.")
-def check(settings: Settings, *, as_json: bool) -> None:
-    """Evaluate everything in an etcd and print a line for each problem; nothing is written.
+def check(settings: Settings, data: TextIOWrapper | None, *, as_json: bool) -> None:
+    """Evaluate everything in an etcd, or in a file, and print a line for each problem; nothing is written.
 
     With --json: a list of {"type", "id", "template", "problem"}; a template without a resource type has no type
     and no id. Exit code 1 where there is a problem.
     """
-    sys.exit(anyio.run(_check, settings, as_json))
+    sys.exit(anyio.run(_check, settings, data, as_json))
 
 
-async def _check(settings: Settings, as_json: bool) -> int:
-    async with evaluated(settings) as monitor:
+async def _check(settings: Settings, data: TextIOWrapper | None, as_json: bool) -> int:
+    async with evaluated(settings, data) as monitor:
         problems = list(monitor.problems())
         named = [_named(monitor, where) | {"problem": words} for where, words in problems] if as_json else []
         resources = sum(1 for _ in monitor.resources())
@@ -44,7 +47,9 @@ async def _check(settings: Settings, as_json: bool) -> int:
 
 
 def _named(monitor: HaMonitor, where: str) -> dict[str, str | None]:
-    """Take apart where a problem is: ``template X`` or ``TYPE/ID``."""
+    """Take apart where a problem is: ``plugin X``, ``template X`` or ``TYPE/ID``."""
+    if where.startswith("plugin "):
+        return {"type": None, "id": None, "template": None}
     if where.startswith("template "):
         return {"type": None, "id": None, "template": where.removeprefix("template ")}
     type_, _, id_ = where.partition("/")

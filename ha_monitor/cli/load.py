@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
 import anyio
 import click
 
+from ha_monitor.cli.keyfile import read_keys
 from ha_monitor.cli.once import QUIET
 from ha_monitor.cli.options import settings_options
 from ha_monitor.errors import EtcdError, EtcdNoSpace, EtcdRefused, EtcdUnavailable
@@ -43,29 +43,7 @@ def load(file: TextIOWrapper, settings: Settings, wait: float) -> None:
     A value that is text is put as it is, any other as compact JSON. Exit code 1 where etcd could not be reached
     or did not take the keys.
     """
-    sys.exit(anyio.run(_load, settings, _read(file), wait))
-
-
-def _read(file: TextIOWrapper) -> list[tuple[str, bytes]]:
-    """Give the keys and values of a file. Raises ``click.UsageError`` in words for a wrong one."""
-    try:
-        items = json.load(file)
-    except (ValueError, RecursionError) as error:
-        raise click.UsageError(f"{file.name}: not JSON: {error}") from error
-    if not isinstance(items, dict):
-        raise click.UsageError(f"{file.name}: it has to hold one JSON object of keys and values")
-    return [_item(file.name, key, value) for key, value in items.items()]
-
-
-def _item(name: str, key: str, value: object) -> tuple[str, bytes]:
-    if not key:
-        raise click.UsageError(f"{name}: a key is empty, which etcd does not allow")
-    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    try:
-        key.encode()
-        return key, text.encode()
-    except UnicodeEncodeError as error:
-        raise click.UsageError(f"{name}: {key!a}: half of a surrogate pair is no text") from error
+    sys.exit(anyio.run(_load, settings, read_keys(file), wait))
 
 
 def _batches(values: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:

@@ -8,28 +8,39 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from ha_monitor.cli.keyfile import read_keys
 from ha_monitor.cli.logs import set_up
 from ha_monitor.monitor import HaMonitor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from io import TextIOWrapper
 
     from ha_monitor.settings import Settings
 
 QUIET = ("listen", "publish", "log_format", "log_level")
 """Settings that have no meaning for a question."""
 
+data_option = click.option(
+    "--data",
+    type=click.File(encoding="utf-8"),
+    envvar="HA_MONITOR_DATA",
+    metavar="FILE",
+    help="Take the keys from a file, as load does, and ask no etcd; - for standard input.",
+)
+
 _PATIENCE = 5.0  # seconds between two lines on why it takes so long
 
 
 @contextlib.asynccontextmanager
-async def evaluated(settings: Settings) -> AsyncIterator[HaMonitor]:
-    """Give a monitor that has evaluated everything and publishes nothing.
+async def evaluated(settings: Settings, data: TextIOWrapper | None) -> AsyncIterator[HaMonitor]:
+    """Give a monitor that has evaluated everything in etcd, or in a file of keys, and publishes nothing.
 
     etcd is waited for; why it is waited for is said on stderr now and then.
     """
     set_up("console", "error")
-    async with HaMonitor(settings.model_copy(update={"publish": "none"})) as monitor:
+    keys = None if data is None else dict(read_keys(data))
+    async with HaMonitor(settings.model_copy(update={"publish": "none"}), keys=keys) as monitor:
         while True:
             with anyio.move_on_after(_PATIENCE):
                 await monitor.synced()

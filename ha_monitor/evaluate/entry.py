@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ha_monitor.clock import Timer
-    from ha_monitor.plugins import EntryType
+    from ha_monitor.plugins import EntryType, StateRef
     from ha_monitor.reading.state import State
     from ha_monitor.watch.views import Cell, StateView
 
@@ -37,9 +37,15 @@ def judge(
 ) -> Judgement:
     """Evaluate a rendered resource at the time ``now``: pure.
 
-    UNKNOWN turns to FAIL once it has lasted for ``timeout`` seconds.
+    UNKNOWN turns to FAIL once it has lasted for ``timeout`` seconds. A plugin that fails says nothing: UNKNOWN.
     """
-    status, reason = entry_type.evaluate(states)
+    try:
+        status, reason = entry_type.evaluate(states)
+        if not isinstance(status, Status):
+            raise TypeError(f"{status!r} is no Status")
+    except Exception as error:
+        status, reason = Status.UNKNOWN, f"plugin failed: {error!r}"
+        log.debug("%s failed", type(entry_type).__name__, exc_info=True)
     if status is not Status.UNKNOWN:
         return Judgement(status, reason, None, None)
     since = now if absent_since is None else absent_since
@@ -68,8 +74,8 @@ class Entry:
     """A rendered resource: what it hangs on and what it is; without an ``entry_type``, another worker serves it."""
 
     __slots__ = (
-        "absent_since", "cells", "entry_type", "name", "owner", "reason", "shown", "since", "status", "task",
-        "timeout", "timer", "views", "wakeup",
+        "absent_since", "cells", "entry_type", "name", "owner", "reason", "refs", "shown", "since", "status",
+        "task", "timeout", "timer", "views", "wakeup",
     )  # fmt: skip
 
     def __init__(self, name: str, owner: Owner, entry_type: EntryType | None, timeout: float) -> None:
@@ -77,6 +83,7 @@ class Entry:
         self.owner = owner
         self.entry_type = entry_type
         self.timeout = timeout
+        self.refs: tuple[StateRef, ...] = ()
         self.views: tuple[StateView, ...] = ()
         self.cells: tuple[Cell, ...] = ()
         self.status: Status | None = None
@@ -134,12 +141,7 @@ class Entry:
 
     def _judge(self, now: float) -> Judgement:
         assert self.entry_type is not None  # noqa: S101 - entries of other workers have no task
-        try:
-            states = [cell.state for cell in self.cells]
-            return judge(self.entry_type, states, self.absent_since, self.timeout, now)
-        except Exception as error:
-            log.exception("entry %s: its plugin failed", self.name)
-            return Judgement(Status.UNKNOWN, f"plugin failed: {error!r}", self.absent_since, None)
+        return judge(self.entry_type, [cell.state for cell in self.cells], self.absent_since, self.timeout, now)
 
     def _set_timer(self, due: float | None) -> None:
         if self.timer is not None:

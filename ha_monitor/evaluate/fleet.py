@@ -19,6 +19,7 @@ from ha_monitor.errors import Problem
 from ha_monitor.evaluate.entry import Entry
 from ha_monitor.evaluate.lookup import Lookup, NotYet
 from ha_monitor.evaluate.unit import Family, Unit
+from ha_monitor.lang.kinds import FOREIGN_KINDS
 from ha_monitor.model import Change, Status
 
 if TYPE_CHECKING:
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
 
     from ha_monitor.clock import Clock, Timer
     from ha_monitor.evaluate.leaves import Leaves
+    from ha_monitor.evaluate.workers import Workers
     from ha_monitor.keys import Keyspace
     from ha_monitor.lang.scope import Ref
     from ha_monitor.lang.template import Entry as EntrySpec
     from ha_monitor.lang.template import Rendering
     from ha_monitor.plugins import EntryType, StateRef
     from ha_monitor.reading.state import StateReader
-    from ha_monitor.watch.watches import Watches
+    from ha_monitor.watch.watches import Source
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +51,9 @@ class Fleet:
         plugins: Mapping[str, type[EntryType]],
         read_state: StateReader,
         state_timeout: float,
-        watches: Watches,
+        watches: Source,
         leaves: Leaves,
+        workers: Workers,
         clock: Clock,
     ) -> None:
         self.families: dict[str, Family] = {}
@@ -65,6 +68,7 @@ class Fleet:
         self._state_timeout = state_timeout
         self._watches = watches
         self._leaves = leaves
+        self._workers = workers
         self._clock = clock
         self._renders: dict[tuple[Family, str], None] = {}
         self._settles: dict[Unit, None] = {}
@@ -196,35 +200,61 @@ class Fleet:
         self._replace(unit, ())
 
     def _rendered(self, unit: Unit, rendering: Rendering) -> None:
+        try:
+            types = [self._entry_type(spec) for spec in rendering.entries]
+        except Problem as problem:
+            self._stumble(unit, str(problem))
+            return
         unit.problem = None
         unit.foreign = not all(spec.served for spec in rendering.entries)
         known = {entry.name: entry for entry in unit.entries}
-        self._replace(unit, tuple(self._entry(unit, spec, known.get(spec.name)) for spec in rendering.entries))
+        specs = {spec.name: spec for spec in rendering.entries}
+        entries = tuple(
+            self._entry(unit, spec, entry_type, known.get(spec.name))
+            for spec, entry_type in zip(rendering.entries, types, strict=True)
+        )
+        self._replace(unit, entries)
+        for entry in entries:
+            if not self._workers.goes_on(entry, specs[entry.name].props):
+                self._workers.stop(entry)
+                self._workers.start(entry, specs[entry.name].props)
 
-    def _entry(self, unit: Unit, spec: EntrySpec, known: Entry | None) -> Entry:
-        given = spec.props.get("timeout")
-        timeout = float(given) if isinstance(given, (int, float)) else self._state_timeout
+    def _entry_type(self, spec: EntrySpec) -> tuple[EntryType, tuple[StateRef, ...]] | None:
+        """Make what evaluates an entry, and which states that hangs on; ``None`` where another worker serves it."""
         cls = self._plugins.get(spec.type)
         if cls is None:
+            return None
+        try:
+            entry_type = cls(spec.props)
+            return entry_type, tuple(entry_type.keys)
+        except Exception as error:
+            words = str(error) if isinstance(error, ValueError) else repr(error)
+            raise Problem(f"entry {spec.name!r}: type {spec.type}: {words}") from error
+
+    def _entry(
+        self, unit: Unit, spec: EntrySpec, made: tuple[EntryType, tuple[StateRef, ...]] | None, known: Entry | None
+    ) -> Entry:
+        given = spec.props.get("timeout")
+        timeout = float(given) if isinstance(given, (int, float)) else self._state_timeout
+        if made is None:
             entry = Entry(spec.name, unit, None, timeout)
-            entry.reason = f"served by another worker: type {spec.type}"
+            needs = FOREIGN_KINDS[spec.type].required
+            entry.reason = f"served by another worker: type {spec.type}, which needs {', '.join(needs)}"
             entry.status = Status.UNKNOWN
             entry.since = self._clock.time()
             return entry
-        entry_type = cls(spec.props)
-        refs = tuple(entry_type.keys)
-        if known is not None and type(known.entry_type) is cls and self._refs(known) == refs:
-            known.entry_type = entry_type
+        entry_type, refs = made
+        if known is not None and type(known.entry_type) is type(entry_type) and known.refs == refs:
+            if not self._workers.goes_on(known, spec.props):
+                known.entry_type = entry_type
             known.timeout = timeout
             known.wake()
             return known
         entry = Entry(spec.name, unit, entry_type, timeout)
+        entry.refs = refs
         entry.views = tuple(self._watches.states(self._keyspace.states(ref.type), self._read_state) for ref in refs)
         entry.cells = tuple(view.hang(ref.id, entry) for view, ref in zip(entry.views, refs, strict=True))
         return entry
-
-    def _refs(self, entry: Entry) -> tuple[StateRef, ...]:
-        return () if entry.entry_type is None else tuple(entry.entry_type.keys)
 
     def _replace(self, unit: Unit, entries: tuple[Entry, ...]) -> None:
         """Give a unit its entries: tasks of new ones start, those of dropped ones end."""
@@ -245,8 +275,9 @@ class Fleet:
 
     def _drop(self, entry: Entry) -> None:
         self._leaves.stop(entry)
+        self._workers.stop(entry)
         self._overdue.discard(entry)
-        for view, ref in zip(entry.views, self._refs(entry), strict=True):
+        for view, ref in zip(entry.views, entry.refs, strict=True):
             view.unhang(ref.id, entry)
 
     def _end(self, family: Family, id_: str) -> None:

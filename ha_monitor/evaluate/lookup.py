@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ha_monitor.keys import Keyspace
     from ha_monitor.lang.scope import Ref
     from ha_monitor.watch.views import KeyView
-    from ha_monitor.watch.watches import Watches
+    from ha_monitor.watch.watches import Source
 
 
 class NotYet(Exception):
@@ -24,7 +24,7 @@ class NotYet(Exception):
 class Lookup:
     """Implements :class:`ha_monitor.lang.scope.Lookup`; a prefix asked for the first time begins to be watched."""
 
-    def __init__(self, keyspace: Keyspace, watches: Watches) -> None:
+    def __init__(self, keyspace: Keyspace, watches: Source) -> None:
         self._keyspace = keyspace
         self._watches = watches
 

@@ -10,7 +10,7 @@ from ha_monitor.evaluate.unit import Family
 from ha_monitor.lang.template import compile_template
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from ha_monitor.evaluate.fleet import Fleet
     from ha_monitor.evaluate.unit import Outlet
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ha_monitor.lang.template import Template
     from ha_monitor.reading.state import StateReader
     from ha_monitor.watch.views import KeyView
-    from ha_monitor.watch.watches import Watches
+    from ha_monitor.watch.watches import Source
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +36,12 @@ class Templates:
         *,
         fleet: Fleet,
         outlet: Outlet | None,
-        watches: Watches,
+        watches: Source,
         keyspace: Keyspace,
         catalog: Catalog,
         kinds: Mapping[str, Kind],
         constants: Mapping[str, object],
+        secret_fields: Sequence[str],
         overrides: Mapping[str, str],
         only_types: Collection[str],
         read_state: StateReader,
@@ -59,6 +60,7 @@ class Templates:
         self._catalog = catalog
         self._kinds = kinds
         self._constants = constants
+        self._secret_fields = secret_fields
         self._overrides = overrides
         self._only_types = frozenset(only_types)
         self._read_state = read_state
@@ -88,7 +90,9 @@ class Templates:
                 raise Problem(f"its name does not end in {_SUFFIX}, and no setting says which type it is for")
             if self._only_types and type_ not in self._only_types:
                 return
-            template = compile_template(template_id, body, self._kinds, self._catalog, self._constants)
+            template = compile_template(
+                template_id, body, self._kinds, self._catalog, self._constants, self._secret_fields
+            )
         except Problem as problem:
             self._problems[template_id] = str(problem)
             log.warning("template %s: %s", template_id, problem)

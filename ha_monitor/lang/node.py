@@ -33,3 +33,6 @@ class Node(Protocol):
 
         What only the resource's values decide is left out.
         """
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of the fields, outputs and constants that the value comes from."""

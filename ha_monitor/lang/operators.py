@@ -54,6 +54,10 @@ class Field:
         if self.path is not None:
             yield from self.path.hints(type_, catalog)
 
+    def names(self) -> Iterator[str]:
+        """Yield its name."""
+        yield self.field
+
 
 @dataclass(frozen=True, slots=True)
 class Nested:
@@ -79,6 +83,10 @@ class Nested:
         """Yield what the path reads."""
         if self.path is not None:
             yield from self.path.hints(type_, catalog)
+
+    def names(self) -> Iterator[str]:
+        """Yield the names on its way."""
+        yield from (key for key in self.keys if isinstance(key, str))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,10 @@ class Output:
         if target is not None:
             yield Hint("outputs", target)
 
+    def names(self) -> Iterator[str]:
+        """Yield its key."""
+        yield self.key
+
 
 @dataclass(frozen=True, slots=True)
 class Literal:
@@ -123,6 +135,10 @@ class Literal:
         return self.value
 
     def hints(self, type_: str, catalog: Catalog) -> Iterator[Hint]:
+        """Yield nothing."""
+        yield from ()
+
+    def names(self) -> Iterator[str]:
         """Yield nothing."""
         yield from ()
 
@@ -143,6 +159,11 @@ class Constant:
         """Yield nothing."""
         yield from ()
 
+    def names(self) -> Iterator[str]:
+        """Yield the constant, where it may stand for a site's value."""
+        if isinstance(self.value, str):
+            yield self.value
+
 
 @dataclass(frozen=True, slots=True)
 class LeftToWorker:
@@ -153,6 +174,10 @@ class LeftToWorker:
         return None
 
     def hints(self, type_: str, catalog: Catalog) -> Iterator[Hint]:
+        """Yield nothing."""
+        yield from ()
+
+    def names(self) -> Iterator[str]:
         """Yield nothing."""
         yield from ()
 
@@ -167,6 +192,11 @@ class _Compound:
         """Yield what the parts read."""
         for part in self.parts:
             yield from part.hints(type_, catalog)
+
+    def names(self) -> Iterator[str]:
+        """Yield what the parts' values come from."""
+        for part in self.parts:
+            yield from part.names()
 
 
 @dataclass(frozen=True, slots=True)

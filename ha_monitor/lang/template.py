@@ -6,7 +6,7 @@ Jinja2 and YAML, then the checks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ha_monitor.errors import Problem
@@ -17,6 +17,7 @@ from ha_monitor.lang.mapping import compile_mapping
 from ha_monitor.lang.node import Hint, Node
 from ha_monitor.lang.sandbox import JinjaTemplate, compile_text
 from ha_monitor.lang.scope import Lookup, Ref, Scope
+from ha_monitor.lang.secrets import SECRET_FIELDS, blot_out, holds_secret, masked
 from ha_monitor.lang.skeleton import compile_skeleton
 from ha_monitor.lang.yaml_tree import parse_tree
 
@@ -57,6 +58,14 @@ class Rendering(NamedTuple):
     problem: str | None
 
 
+class Shown(NamedTuple):
+    """What a resource renders to, for people: parameters, document (``None``: none) and entries without secrets."""
+
+    parameters: Mapping[str, object]
+    document: str | None
+    entries: tuple[Entry, ...]
+
+
 class Template:
     """A compiled template. Immutable.
 
@@ -64,7 +73,7 @@ class Template:
     its text tells for the resources its id belongs to; ``own_outputs`` whether it reads the resource's own stack
     outputs; ``read_types`` the ``etcd_type`` values in it that are the same for every resource. ``served_names`` are
     the names of its entries where they are the same for every resource and this service evaluates all of them, else
-    ``None``.
+    ``None``. ``secrets`` are the parameters that nobody may be shown.
     """
 
     def __init__(
@@ -76,6 +85,7 @@ class Template:
         kinds: Mapping[str, Kind],
         catalog: Catalog,
         constants: Mapping[str, object],
+        secret_fields: Sequence[str],
     ) -> None:
         self.id = template_id
         self.handler = handler
@@ -84,6 +94,9 @@ class Template:
         self._kinds = kinds
         self._catalog = catalog
         self._constants = constants
+        self.secrets = frozenset(
+            name for name, node in mappings.items() if holds_secret((name, *node.names()), secret_fields)
+        )
         self._skeleton = None if jinja.pieces is None else compile_skeleton(jinja.pieces, mappings, self._text_props)
         type_ = template_id.removesuffix(SUFFIX)
         hints = {hint for node in mappings.values() for hint in node.hints(type_, catalog)}
@@ -112,16 +125,31 @@ class Template:
                 problems = self._check(document, parameters, entries)
             except Problem as problem:
                 problems = [str(problem)]
-        words = _summary(problems) if problems else None
+        words = self._hide(_summary(problems), parameters) if problems else None
         return Rendering(parameters, tuple(entries), extras, tuple(scope.reads), tuple(scope.refers), words)
 
-    def document(self, parameters: Mapping[str, object]) -> str:
-        """Return the rendered YAML text.
+    def shown(self, rendering: Rendering) -> Shown:
+        """Return what may be shown of a rendering of this template, as much of it as there is."""
+        if not self.secrets:
+            parameters, entries = rendering.parameters, rendering.entries
+        else:
+            parameters = {
+                name: masked(value) if name in self.secrets else value for name, value in rendering.parameters.items()
+            }
+            entries = ()
+        document = None
+        try:
+            document = self._jinja.render(parameters)
+            if self.secrets:
+                found: list[Entry] = []
+                self._check(self._build(parameters), parameters, found)
+                entries = tuple(found)
+        except Problem:  # which one it is says the rendering; a mask that meets a condition is none
+            pass
+        return Shown(parameters, document, entries)
 
-        Raises:
-            Problem: the template can't be rendered with these parameters.
-        """
-        return self._jinja.render(parameters)
+    def _hide(self, words: str, parameters: Mapping[str, object]) -> str:
+        return blot_out(words, [parameters[name] for name in self.secrets if name in parameters])
 
     def _build(self, parameters: Mapping[str, object]) -> Document:
         """Return the rendered document, without YAML where that is certain to give the same."""
@@ -181,11 +209,12 @@ def compile_template(
     kinds: Mapping[str, Kind],
     catalog: Catalog,
     constants: Mapping[str, object],
+    secret_fields: Sequence[str] = SECRET_FIELDS,
 ) -> Template:
     """Compile the body of a template's config.
 
     ``kinds`` maps the names of all entry types there are, those of other workers included; ``constants`` are the
-    site's values for constants.
+    site's values for constants, ``secret_fields`` parts of the names of fields whose values nobody may be shown.
 
     Raises:
         Problem: it is no template; the words name the template, and line or parameter with the offending text.
@@ -207,5 +236,12 @@ def compile_template(
     handler = body.get("handler")
     jinja = compile_text(template_id, body["template_file"])
     return Template(
-        template_id, handler if isinstance(handler, str) else None, jinja, mappings, kinds, catalog, constants
+        template_id,
+        handler if isinstance(handler, str) else None,
+        jinja,
+        mappings,
+        kinds,
+        catalog,
+        constants,
+        secret_fields,
     )

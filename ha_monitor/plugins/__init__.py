@@ -1,18 +1,19 @@
 """Entry types: what a rendered resource of some ``type`` hangs on, and what its states make of it.
 
 A type is a class found through the entry-point group ``ha_monitor.plugins``. One instance is made for each rendered
-resource, from its properties.
+resource, from its properties. What is wrong with a plugin is a problem in words; it stops nobody.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 from ha_monitor.lang.kinds import FOREIGN_KINDS, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ha_monitor.model import Status
     from ha_monitor.reading.state import State
@@ -42,11 +43,11 @@ class EntryType(Protocol):
     """Values of properties that are not there."""
 
     def __init__(self, props: Mapping[str, Any]) -> None:
-        """Take the properties of one rendered resource."""
+        """Take the properties of one rendered resource; a ``ValueError`` is a problem of the resource, in its words."""
 
     @property
     def keys(self) -> Sequence[StateRef]:
-        """The states it hangs on."""
+        """The states it hangs on, always the same; none where it only works on its own."""
 
     def evaluate(self, states: Sequence[State | None]) -> tuple[Status, str]:
         """Give status and reason for the states, in the order of ``keys`` (``None``: there is none).
@@ -56,13 +57,69 @@ class EntryType(Protocol):
         """
 
 
-def load_plugins() -> Mapping[str, type[EntryType]]:
-    """Find the classes of all installed plugins, by the entry type that they serve."""
+Report: TypeAlias = Callable[[], None]
+"""Has ``evaluate`` asked again, since what it goes by has changed."""
+
+
+class WorkingEntryType(EntryType, Protocol):
+    """A plugin that needs a timer or I/O of its own offers this as well."""
+
+    async def run(self, report: Report) -> None:
+        """Do the work of one rendered resource: keep what it finds in the instance, and ``report()`` it.
+
+        Runs in a task and a cancel scope of its own, which ends with the rendered resource or the monitor. Where it
+        raises an exception the entry is UNKNOWN, with its words, and the work begins anew after a pause.
+        """
+
+
+class Plugins(NamedTuple):
+    """The classes that were found, by the entry type that they serve; and name and words of what can't be used."""
+
+    classes: Mapping[str, type[EntryType]]
+    problems: tuple[tuple[str, str], ...]
+
+
+def load_plugins() -> Plugins:
+    """Find the classes of all installed plugins."""
     found: dict[str, type[EntryType]] = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
-        cls = point.load()
-        found.update(dict.fromkeys(cls.types, cls))
-    return found
+    problems = []
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
+        try:
+            cls = point.load()
+            wrong = _wrong(cls) or _taken(cls, found)
+        except Exception as error:  # noqa: BLE001 - whatever somebody else's module does when it is imported
+            wrong = f"can't be loaded: {error!r}"
+        if wrong:
+            problems.append((point.name, f"{point.value}: {wrong}"))
+        else:
+            found.update(dict.fromkeys(cls.types, cls))
+    return Plugins(found, tuple(problems))
+
+
+def _wrong(cls: Any) -> str:
+    """Say what a plugin's class lacks."""
+    if not isinstance(cls, type):
+        return f"{cls!r} is no class"
+    for name, kind, words in _FACTS:
+        value = getattr(cls, name, None)
+        if not isinstance(value, kind) or not all(isinstance(item, str) for item in value):
+            return f"its {name} is {value!r}, not {words}"
+    if not cls.types:  # type: ignore[attr-defined]
+        return "it serves no type"
+    return "" if callable(getattr(cls, "evaluate", None)) else "it has no evaluate(states)"
+
+
+_FACTS = (
+    ("types", tuple, "a tuple of names"),
+    ("required", tuple, "a tuple of names"),
+    ("text", frozenset, "a frozenset of names"),
+    ("ids", frozenset, "a frozenset of names"),
+    ("defaults", Mapping, "a mapping from names"),
+)
+
+
+def _taken(cls: type[EntryType], found: Mapping[str, type[EntryType]]) -> str:
+    return next((f"type {name} is served by {found[name].__name__} already" for name in cls.types if name in found), "")
 
 
 def kinds(plugins: Mapping[str, type[EntryType]]) -> Mapping[str, Kind]:

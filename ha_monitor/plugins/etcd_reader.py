@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class EtcdReader:
     """The entry type that HA interfaces are made of."""
 
-    __slots__ = ("_ref",)
+    __slots__ = ("keys",)
 
     types: ClassVar[tuple[str, ...]] = ("etcd_reader",)
     required: ClassVar[tuple[str, ...]] = ("etcd_type", "etcd_id")
@@ -25,12 +25,7 @@ class EtcdReader:
     defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, props: Mapping[str, Any]) -> None:
-        self._ref = StateRef(props["etcd_type"], props["etcd_id"])
-
-    @property
-    def keys(self) -> Sequence[StateRef]:
-        """The one state that it reads."""
-        return (self._ref,)
+        self.keys: Sequence[StateRef] = (StateRef(props["etcd_type"], props["etcd_id"]),)
 
     def evaluate(self, states: Sequence[State | None]) -> tuple[Status, str]:
         """UP where every dependency is, DOWN where one is not, UNKNOWN without a state that can be read."""

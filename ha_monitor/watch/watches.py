@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ha_monitor.watch.feed import Feed
 from ha_monitor.watch.views import KeyView, StateView
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from ha_monitor.errors import EtcdError
     from ha_monitor.etcd.client import EtcdClient
     from ha_monitor.reading.state import StateReader
+
+
+class Source(Protocol):
+    """Where whoever evaluates finds what is in etcd."""
+
+    def keys(self, prefix: str) -> KeyView:
+        """Give the view of a prefix of configs, templates or stack outputs."""
+
+    def states(self, prefix: str, read: StateReader) -> StateView:
+        """Give the view of a prefix of states or records; the first to ask for it decides how values are read."""
 
 
 class Watches:

@@ -61,7 +61,7 @@ def test_ha_interface_renders_to_its_two_readers() -> None:
         Ref("config", "er_physical_interface", "p"),
         Ref("config", "er_physical_interface", "00123"),
     )
-    assert made.document(rendering.parameters).count("etcd_id: ") == 2
+    assert (made.shown(rendering).document or "").count("etcd_id: ") == 2
     assert made.handler == "monitoring_worker"
     assert made.read_types == {"er_physical_interface"}
 

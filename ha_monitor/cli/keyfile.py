@@ -1,0 +1,33 @@
+"""A file of keys, ``{KEY: VALUE}`` as one JSON object: what ``load`` puts, and what ``render`` and ``check`` go by."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from io import TextIOWrapper
+
+
+def read_keys(file: TextIOWrapper) -> list[tuple[str, bytes]]:
+    """Give the keys and values of a file. Raises ``click.UsageError`` in words for a wrong one."""
+    try:
+        items = json.load(file)
+    except (ValueError, RecursionError) as error:
+        raise click.UsageError(f"{file.name}: not JSON: {error}") from error
+    if not isinstance(items, dict):
+        raise click.UsageError(f"{file.name}: it has to hold one JSON object of keys and values")
+    return [_item(file.name, key, value) for key, value in items.items()]
+
+
+def _item(name: str, key: str, value: object) -> tuple[str, bytes]:
+    if not key:
+        raise click.UsageError(f"{name}: a key is empty, which etcd does not allow")
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    try:
+        key.encode()
+        return key, text.encode()
+    except UnicodeEncodeError as error:
+        raise click.UsageError(f"{name}: {key!a}: half of a surrogate pair is no text") from error

@@ -1,0 +1,84 @@
+"""Keys that never change, in the place of an etcd: for whoever asks what a site would come to, without one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import anyio
+from aetcd import rpc
+
+from ha_monitor.watch.views import KeyView, StateView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ha_monitor.clock import Clock
+    from ha_monitor.reading.state import StateReader
+
+
+_View = TypeVar("_View", KeyView, StateView)
+
+
+class _Unlisted(NamedTuple):
+    prefix: str
+    fault: str
+
+
+class FixedKeys:
+    """Has the faces of :class:`~ha_monitor.watch.watches.Watches` and :class:`~ha_monitor.watch.pulse.Pulse`."""
+
+    heard = True
+    fault = ""
+    silence = 0.0
+
+    def __init__(self, keys: Mapping[str, bytes], clock: Clock, *, on_turn: Callable[[], None]) -> None:
+        self._keys = keys
+        self._on_turn = on_turn
+        self._key_views: dict[str, KeyView] = {}
+        self._state_views: dict[str, StateView] = {}
+        self._unlisted: list[KeyView | StateView] = []
+        self._asked = anyio.Event()
+        self.revision = len(keys)
+        self.proven_at = clock.time()
+
+    def keys(self, prefix: str) -> KeyView:
+        """Give the view of a prefix of configs, templates or stack outputs."""
+        if prefix not in self._key_views:
+            self._key_views[prefix] = self._ask(KeyView(prefix))
+        return self._key_views[prefix]
+
+    def states(self, prefix: str, read: StateReader) -> StateView:
+        """Give the view of a prefix of states."""
+        if prefix not in self._state_views:
+            self._state_views[prefix] = self._ask(StateView(prefix, read))
+        return self._state_views[prefix]
+
+    def _ask(self, view: _View) -> _View:
+        self._unlisted.append(view)
+        self._asked.set()
+        return view
+
+    @property
+    def behind(self) -> _Unlisted | None:
+        """A prefix that was asked for and not listed yet, if there is one."""
+        return _Unlisted(self._unlisted[0].prefix, "not listed yet") if self._unlisted else None
+
+    async def run(self) -> None:
+        """List what is asked for, until cancelled."""
+        while True:
+            while self._unlisted:
+                self._list(self._unlisted[0])
+                del self._unlisted[0]
+            self._on_turn()
+            await self._asked.wait()
+            self._asked = anyio.Event()
+
+    def _list(self, view: KeyView | StateView) -> None:
+        items = [
+            rpc.KeyValue(key=key.encode(), value=value, mod_revision=number, version=1)
+            for number, (key, value) in enumerate(self._keys.items(), 1)
+            if key.startswith(view.prefix)
+        ]
+        view.list_begins()
+        view.put_items(items)
+        view.list_ends(self.revision)
