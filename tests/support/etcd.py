@@ -254,7 +254,13 @@ class Etcd:
 
     def _range(self, key: bytes, end: bytes = b"", revision: int = 0) -> Any:
         request = rpc.RangeRequest(key=key, range_end=end, revision=revision)
-        return self._kv.Range(request, timeout=CALL, wait_for_ready=True, metadata=self.metadata)
+        give_up = time.monotonic() + CALL
+        while True:
+            try:
+                return self._kv.Range(request, timeout=CALL, wait_for_ready=True, metadata=self.metadata)
+            except grpc.RpcError as error:
+                if "leader changed" not in str(error.details()) or time.monotonic() > give_up:
+                    raise  # an etcd 3.4 lets the reads fall that wait while the leader changes
 
     # -- waiting for them
 
