@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support import site
@@ -49,6 +49,11 @@ def pair(number: int, version: object, form: str) -> dict[str, Any]:
     return {f"/config/v2.0/ha_interfaces/ha@{number}": values[form]}
 
 
+def gateway(number: int, below: int) -> dict[str, Any]:
+    body = {"id": f"vpn@{number}", "downlink_interface_id": f"ha@{below}"}
+    return {f"/config/v2.0/vpn_gateways/vpn@{number}": site.envelope(body)}
+
+
 puts = st.one_of(
     st.builds(
         pair,
@@ -61,15 +66,7 @@ puts = st.one_of(
         st.sampled_from(["p@0", "p@1", "p@2", "shared@"]),
         st.sampled_from(STATES),
     ),
-    st.builds(
-        lambda number, below: {
-            f"/config/v2.0/vpn_gateways/vpn@{number}": site.envelope(
-                {"id": f"vpn@{number}", "downlink_interface_id": f"ha@{below}"}
-            )
-        },
-        numbers,
-        numbers,
-    ),
+    st.builds(gateway, numbers, numbers),
     st.sampled_from([site.ha_template(), site.ha_template(), BROKEN, site.gateway_template()]),
     st.builds(
         lambda number, value: {f"{RECORDS[0]}ha@{number}": value},
@@ -110,6 +107,12 @@ def pair_of_processes() -> Iterator[tuple[Etcd, Service]]:
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 @given(transactions)
+@example(  # a gateway reads a foreign record that stands where nothing is published
+    [
+        ([{f"{RECORDS[0]}ha@0": '{"primary":"UP","secondary":"FAIL","foreign":1}'}], []),
+        ([pair(0, 1, "no secondary"), gateway(0, 0)], []),
+    ]
+)
 def test_a_random_history_ends_in_what_a_fresh_evaluation_gives(
     pair_of_processes: tuple[Etcd, Service], history: list[tuple[list[dict[str, Any]], list[str]]]
 ) -> None:
