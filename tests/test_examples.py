@@ -38,7 +38,7 @@ def test_an_embedded_monitor_tells_its_program_of_a_failover(etcd: Etcd) -> None
         etcd.put(pair.primary_state, site.DOWN)
         assert process.stdout.readline() == f"{pair.id}: failover from primary to secondary\n"
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=5)
+        _, errors = process.communicate(timeout=30)
     finally:
         process.kill()
     assert (process.returncode, errors) == (0, "")

@@ -120,7 +120,7 @@ def test_ctrl_c_ends_with_0_and_no_http_is_a_choice(etcd: Etcd) -> None:
     try:
         assert b"synced" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=5)
+        _, rest = process.communicate(timeout=30)
     finally:
         process.kill()
     assert process.returncode == 0

@@ -77,7 +77,7 @@ def test_a_signal_ends_it_cleanly(folder: Path, words: str, arguments: tuple[str
     try:
         line_with(process, words)
         process.send_signal(number)
-        rest, _ = process.communicate(timeout=10)
+        rest, _ = process.communicate(timeout=30)
     finally:
         process.kill()
     assert process.returncode == 0, rest
@@ -94,7 +94,7 @@ def test_it_answers_over_http_where_it_is_told_to() -> None:
         assert httpx.get(f"http://{address}/healthz").text == "ok\n"
         assert httpx.get(f"http://{address}/readyz").json()["ready"] is True
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=30) == 0
     finally:
         process.kill()
         process.communicate()

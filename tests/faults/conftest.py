@@ -41,7 +41,7 @@ class Watched:
             return
         pytest.fail("etcd takes no writes")
 
-    def right(self, timeout: float = 10.0) -> None:
+    def right(self, timeout: float = 30.0) -> None:
         """Wait until what is published equals a fresh evaluation of all of etcd."""
         until = time.monotonic() + timeout
         while True:  # by reading: a watch of the tests' own would have to survive the faults, too
@@ -52,7 +52,7 @@ class Watched:
                 pytest.fail(f"after {timeout:g} s: {difference(standing(items), expected(items))}")
             time.sleep(0.05)
 
-    def ready(self, timeout: float = 15.0) -> None:
+    def ready(self, timeout: float = 30.0) -> None:
         """Wait until the service says that it is ready."""
         self._readyz(200, timeout)
 
@@ -64,7 +64,7 @@ class Watched:
     def _readyz(self, status: int, timeout: float) -> Any:
         until = time.monotonic() + timeout
         while True:
-            answer = httpx.get(f"{self.service.url}/readyz", timeout=2.0)
+            answer = httpx.get(f"{self.service.url}/readyz", timeout=10.0)
             if answer.status_code == status:
                 return answer.json()
             if time.monotonic() > until:

@@ -129,7 +129,7 @@ def test_a_random_history_ends_in_what_a_fresh_evaluation_gives(
             {fresh(key, salt): fresh(encode(value).decode(), salt) for key, value in merged.items()},
             [fresh(key, salt) for key in deletes],
         )
-    etcd.wait("/", settled, timeout=15.0)
+    etcd.wait("/", settled, timeout=30.0)
 
 
 def fresh(text: str, salt: str) -> str:

@@ -34,7 +34,7 @@ class Site:
         self.etcd.wait(pair.record, lambda items: pair.record in items)
         return pair
 
-    def marker(self, timeout: float = 2.0) -> None:
+    def marker(self, timeout: float = 20.0) -> None:
         """Flip the healthy interface in a new version of its config, and see its record follow.
 
         What was put before under the prefixes of both, configs and states, has been heard by then.

@@ -74,13 +74,13 @@ def test_a_record_published_before_a_problem_stands_for_the_state_timeout_then_g
 ) -> None:
     pair, marker = site.HaInterface(plural="spare_pairs"), site.HaInterface()
     etcd.txn(site.template("spare_pair_monitoring", site.PAIR) | site.ha_template() | pair.keys() | marker.keys())
-    service("--state-timeout", "1")
+    service("--state-timeout", "2")
     etcd.wait_record(pair.record, site.record())
     etcd.wait_record(marker.record, site.record())
     etcd.txn(site.template("spare_pair_monitoring", BROKEN_TEMPLATES["does not parse"]))
     etcd.put(pair.primary_state, site.DOWN)
     etcd.put(marker.primary_state, site.DOWN)
-    etcd.wait_record(marker.record, site.record("DOWN"), timeout=0.9)
+    etcd.wait_record(marker.record, site.record("DOWN"), timeout=1.9)
     assert etcd.record(pair.record) == site.record(), "stands, unchanged, for the state timeout"
     etcd.wait_record(pair.record, None)
     etcd.txn(site.template("spare_pair_monitoring", site.PAIR))

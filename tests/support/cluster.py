@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import signal
 import subprocess
 import tempfile
@@ -115,6 +116,7 @@ class Cluster:
         process = self._processes[member]
         assert process is not None
         process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)  # the signal alone leaves it a moment to answer in
 
     def thaw(self, member: int) -> None:
         """Let it go on."""

@@ -165,6 +165,7 @@ class Etcd:
         """Stop the server's clock: its connections stay open and say nothing."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)  # the signal alone leaves it a moment to answer in
 
     def thaw(self) -> None:
         assert self._process is not None
@@ -264,7 +265,7 @@ class Etcd:
 
     # -- waiting for them
 
-    def wait(self, prefix: str, predicate: Callable[[Items], bool], timeout: float = 5.0) -> Items:
+    def wait(self, prefix: str, predicate: Callable[[Items], bool], timeout: float = 20.0) -> Items:
         """Wait, on a watch, until the keys under a prefix are as wanted; fails with the last that was seen."""
         items: Items = {}
         for items in self._contents(prefix, timeout):
@@ -273,7 +274,7 @@ class Etcd:
         shown = "\n".join(f"  {key}: {value[:300]!r}" for key, value in sorted(items.items()))
         raise AssertionError(f"not so within {timeout} s; last under {prefix!r}:\n{shown}")
 
-    def wait_record(self, key: str, expected: object, timeout: float = 5.0) -> None:
+    def wait_record(self, key: str, expected: object, timeout: float = 20.0) -> None:
         """Wait until a key's value is this JSON; ``None``: until there is no such key."""
         if expected is None:
             self.wait(key, lambda items: key not in items, timeout)

@@ -53,7 +53,7 @@ class Relay:
         """Stall by itself once so many bytes have come from the server."""
         self._budget = count
 
-    def wait_stalled(self, timeout: float = 10.0) -> None:
+    def wait_stalled(self, timeout: float = 30.0) -> None:
         """Wait until that has happened."""
         assert self._stalled.wait(timeout), "fewer bytes came than were waited for"
 

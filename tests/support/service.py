@@ -79,7 +79,7 @@ class Service:
             time.sleep(0.02)
         raise AssertionError(f"not ready within {timeout} s: {last}\n{self.log[-4000:]}")
 
-    def get(self, path: str, timeout: float = 2.0) -> tuple[int, bytes]:
+    def get(self, path: str, timeout: float = 10.0) -> tuple[int, bytes]:
         """Ask it over HTTP; gives the status code and the body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
