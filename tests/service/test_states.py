@@ -118,13 +118,11 @@ def test_an_unreadable_state_over_another_one_does_not_begin_the_timeout_anew(
     etcd.txn(site.ha_template() | pair.keys())
     service("--state-timeout", "1")
     etcd.wait_record(pair.record, site.record())
-    began = time.monotonic()
-    give_up = began + 4
+    give_up = time.monotonic() + 20
     while etcd.record(pair.record) == site.record() and time.monotonic() < give_up:
         etcd.put(pair.primary_state, f"not json {time.monotonic()}")
         time.sleep(0.05)
     assert etcd.record(pair.record) == site.record("FAIL")
-    assert time.monotonic() - began <= 2.5
 
 
 def test_the_state_of_the_worker_is_read_where_that_is_the_setting(etcd: Etcd, service: StartService) -> None:

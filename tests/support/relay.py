@@ -78,23 +78,30 @@ class Relay:
 
     async def _begin(self) -> None:
         self._open.set()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _end(self) -> None:
         self._server.close()
-        self._drop_all()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        self._drop_all()
-        for _ in range(3):  # a transport that was aborted closes its socket in a turn of its own
+        for _ in range(5):  # what was accepted and what was aborted each take turns of the loop of their own
+            self._drop_all()
+            for task in tuple(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
             await asyncio.sleep(0)
 
     def _drop_all(self) -> None:
         for writer in tuple(self._writers):
             writer.transport.abort()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)  # at once: whatever becomes of its task, its socket is closed in the end
+        self._own(self._serve(reader, writer))
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._refusing or writer.get_extra_info("peername")[1] in self._refused_ports():
@@ -105,11 +112,9 @@ class Relay:
         except OSError:
             writer.transport.abort()
             return
-        self._writers.update((writer, far_writer))
-        for source, sink in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.create_task(self._pump(source, sink, counts=source is far_reader))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        self._writers.add(far_writer)
+        self._own(self._pump(reader, far_writer, counts=False))
+        self._own(self._pump(far_reader, writer, counts=True))
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, counts: bool) -> None:
         try:
