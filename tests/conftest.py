@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,6 +27,12 @@ class StartService(Protocol):
     """Starts a service with these options, on the test's etcd or another one, and waits until it is ready."""
 
     def __call__(self, *args: str, etcd: Reachable | None = None, ready: bool = True) -> Service: ...
+
+
+def pytest_configure() -> None:
+    """Give the processes that tests start the usual SIGINT: a shell has its background jobs ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+async def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
     """Wait until something of the monitor's own is so; there is no event for it outside."""
     with anyio.fail_after(seconds):
         while not true():  # noqa: ASYNC110
@@ -208,7 +208,7 @@ async def test_a_deadline_around_a_call_is_kept_and_swallowed_where_it_stands(ow
 async def test_no_entry_fails_for_a_state_that_nobody_could_see(own_etcd: Etcd) -> None:
     pair = site.HaInterface()
     own_etcd.txn(site.ha_template() | pair.keys())
-    async with HaMonitor(Settings(etcd=[own_etcd.url], publish="none", state_timeout=1.0)) as monitor:
+    async with HaMonitor(Settings(etcd=[own_etcd.url], publish="none", state_timeout=3.0)) as monitor:
         await monitor.synced()
 
         def primary() -> tuple[Status, str, bool]:
@@ -222,7 +222,7 @@ async def test_no_entry_fails_for_a_state_that_nobody_could_see(own_etcd: Etcd) 
         own_etcd.kill()
         await until(lambda: primary() == (Status.UNKNOWN, "etcd can't be heard", True))
         await anyio.to_thread.run_sync(own_etcd.start)
-        await until(lambda: primary() == (Status.FAIL, "no state for 1 s", False), 10.0)
+        await until(lambda: primary() == (Status.FAIL, "no state for 3 s", False))
 
 
 @pytest.mark.parametrize("config_too", [False, True], ids=["problem", "resource ended"])

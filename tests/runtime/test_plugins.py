@@ -65,13 +65,13 @@ def entries(monitor: HaMonitor) -> Mapping[str, EntryStatus]:
 
 
 async def until_entry(monitor: HaMonitor, status: Status, words: str) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while (one := entries(monitor)["one"]).status is not status or words not in one.reason:  # noqa: ASYNC110
             await anyio.sleep(0.01)
 
 
 async def until_record(etcd: Etcd, wanted: dict[str, Any]) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while etcd.record("/monitoring/v2.0/edge_routers/r") != wanted:  # noqa: ASYNC110
             await anyio.sleep(0.01)
 
@@ -189,6 +189,6 @@ async def test_work_of_its_own_is_begun_anew_when_it_fails_and_ends_with_the_res
 
 async def until_entry_exists(monitor: HaMonitor) -> None:
     await monitor.synced()
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while "one" not in entries(monitor):  # noqa: ASYNC110
             await anyio.sleep(0.01)
