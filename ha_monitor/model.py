@@ -65,7 +65,8 @@ class Resource:
 class Change:
     """One entry went from ``old`` to ``new`` (``None``: it was not there, or is no more).
 
-    ``status`` and ``active`` are the resource's after it; ``revision`` is the etcd revision that caused it.
+    ``status`` and ``active`` are the resource's after it; ``revision`` is the etcd revision that caused it, and
+    ``reason`` says in words why the entry is what it is now.
     """
 
     type: str
@@ -77,6 +78,7 @@ class Change:
     active: str | None
     revision: int
     at: float
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +94,19 @@ class Readiness:
 
     ready: bool
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the first listing and the first evaluation are: keys, and resources."""
+
+    listed: int
+    keys: int
+    evaluated: int
+    resources: int
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        if self.listed < self.keys or not self.resources:
+            return f"{self.listed:,} of {self.keys:,} keys listed"
+        return f"{self.evaluated:,} of {self.resources:,} resources evaluated"

@@ -18,7 +18,9 @@ from ha_monitor.evaluate.leaves import Leaves
 from ha_monitor.evaluate.templates import Templates
 from ha_monitor.evaluate.workers import Workers
 from ha_monitor.faultlog import FaultLog
-from ha_monitor.model import Change, Readiness, Resource, Resync
+from ha_monitor.history import History
+from ha_monitor.measures import Measures, PublishMeasures, WatchMeasures
+from ha_monitor.model import Change, Progress, Readiness, Resource, Resync
 from ha_monitor.plugins import kinds, load_plugins
 from ha_monitor.publish.desire import Publish
 from ha_monitor.publish.publisher import Publisher
@@ -60,6 +62,7 @@ class HaMonitor:
         self._clock = clock or SystemClock()
         self._stack = contextlib.AsyncExitStack()
         self._broadcast = Broadcast()
+        self._history = History()
         self._faults = FaultLog(self._clock)
         self._synced = asyncio.Event()
         self._fatal: EtcdRefused | None = None
@@ -176,6 +179,7 @@ class HaMonitor:
 
     def _changed(self, changes: Sequence[Change]) -> None:
         if self._synced.is_set():  # before, everything is new, and resources() tells it
+            self._history.add(changes)
             self._broadcast.send(changes)
 
     # -- what anybody asks
@@ -223,6 +227,31 @@ class HaMonitor:
         """
         with self._broadcast.subscribe() as subscription:
             yield subscription
+
+    def history(self, type_: str | None = None, id_: str | None = None) -> Sequence[Change]:
+        """Give the last changes, newest first: of one resource, 20 at the most, or of all, 1,000."""
+        return self._history.of_all() if type_ is None or id_ is None else self._history.of_one(type_, id_)
+
+    def progress(self) -> Progress:
+        """Tell how far the first listing and evaluation are."""
+        feeds = tuple(self._watches.feeds())
+        evaluated, resources = self._fleet.evaluated()
+        return Progress(sum(feed.listed for feed in feeds), sum(feed.keys for feed in feeds), evaluated, resources)
+
+    def measures(self) -> Measures:
+        """Give what was counted so far."""
+        now, publisher = self._clock.time(), self._publisher
+        watches = [
+            WatchMeasures(
+                feed.prefix, feed.events, feed.relists, max(feed.streams - 1, 0),
+                max(now - feed.proven_at, 0.0) if feed.proven_at else 0.0,
+            )
+            for feed in self._watches.feeds()
+        ]  # fmt: skip
+        publish = None
+        if publisher is not None:
+            publish = PublishMeasures(publisher.published, publisher.failures, publisher.pending, publisher.latency)
+        return Measures(self._watches.revision, watches, publish, dict(self._fleet.transitions))
 
     def readiness(self) -> Readiness:
         """Tell whether etcd is heard, every watch is caught up, and every resource was evaluated."""

@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # From the ground up: a room may import rooms further down, itself, and nothing else of the package.
 FLOORS = (
-    ("errors", "model", "clock"),
-    ("lang", "etcd", "reading", "broadcast", "faultlog"),
+    ("errors", "model", "clock", "measures"),
+    ("lang", "etcd", "reading", "broadcast", "history", "faultlog"),
     ("keys", "watch"),
     ("settings", "plugins"),
     ("evaluate",),

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 import anyio.lowlevel
 
 from ha_monitor.errors import Problem
+from ha_monitor.evaluate.changes import changes_of
 from ha_monitor.evaluate.entry import Entry
 from ha_monitor.evaluate.lookup import Lookup, NotYet
 from ha_monitor.evaluate.unit import Family, Unit
 from ha_monitor.lang.kinds import FOREIGN_KINDS
-from ha_monitor.model import Change, Status
+from ha_monitor.model import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ha_monitor.lang.scope import Ref
     from ha_monitor.lang.template import Entry as EntrySpec
     from ha_monitor.lang.template import Rendering
+    from ha_monitor.model import Change
     from ha_monitor.plugins import EntryType, StateRef
     from ha_monitor.reading.state import StateReader
     from ha_monitor.watch.watches import Source
@@ -58,6 +60,12 @@ class Fleet:
     ) -> None:
         self.families: dict[str, Family] = {}
         self.heard = False
+        self.generation = 0
+        """Another number whenever a resource is another one, in whatever can be seen of it."""
+        self.members = 0
+        """Another number whenever there are other resources, or one has another name."""
+        self.transitions: dict[tuple[str, str], int] = {}
+        """How often a resource came to a status, by type and status."""
         self.on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
         self.on_settled: Callable[[Family, str], None] = lambda family, id_: None
         self.on_idle: Callable[[], None] = lambda: None
@@ -96,6 +104,12 @@ class Fleet:
             and not self._settles
             and not any(unit.missing for family in self.families.values() for unit in family.units.values())
         )
+
+    def evaluated(self) -> tuple[int, int]:
+        """Give how many resources have a verdict, and how many there are."""
+        units = [unit for family in self.families.values() for unit in family.units.values()]
+        waiting = sum(family.units.get(id_) is None for family, id_ in self._renders)
+        return sum(not unit.missing for unit in units), len(units) + waiting
 
     def _slice(self) -> None:
         until = time.perf_counter() + _SLICE
@@ -155,7 +169,10 @@ class Fleet:
             return
         unit = self._unit(family, id_)
         unit.version = envelope.version
-        unit.name = str(envelope.body.get("name") or "")
+        name = str(envelope.body.get("name") or "")
+        if name != unit.name:
+            unit.name = name
+            self.members += 1
         if family.template is None:
             self._stumble(unit, family.problem or "its template can't be used")
             return
@@ -174,6 +191,7 @@ class Fleet:
         unit = family.units.get(id_)
         if unit is None:
             unit = family.units[id_] = Unit(family, id_, self)
+            self.members += 1
         unit.config_revision = family.configs.revision(id_)
         return unit
 
@@ -283,11 +301,12 @@ class Fleet:
     def _end(self, family: Family, id_: str) -> None:
         unit = family.units.pop(id_, None)
         if unit is not None:
+            self.members += 1
             self._hang(unit, ())
             self._replace(unit, ())
             self._settles.pop(unit, None)
             unit.status, unit.active = Status.UNKNOWN, None
-            self.on_changes(self._changes(unit))
+            self._tell(unit)
             if unit.vouched:
                 family.leaving.add(id_)
         self.on_settled(family, id_)
@@ -297,35 +316,20 @@ class Fleet:
     def _settle(self, unit: Unit) -> None:
         if unit.missing or unit.family.units.get(unit.id) is not unit:
             return
-        unit.judge(self._clock.time())
-        changes = self._changes(unit)
-        if changes:
-            self.on_changes(changes)
+        if unit.judge(self._clock.time()):
+            key = (unit.family.type, unit.status.value)
+            self.transitions[key] = self.transitions.get(key, 0) + 1
+        self._tell(unit)
         if unit.foreign and unit.vouched:
             unit.vouched = False
             unit.family.leaving.add(unit.id)
         self.on_settled(unit.family, unit.id)
 
-    def _changes(self, unit: Unit) -> list[Change]:
-        at = self._clock.time()
-        changes = [
-            Change(
-                unit.family.type, unit.id, entry.name, entry.shown, None, unit.status, unit.active,
-                unit.config_revision, at,
-            )
-            for entry in self._gone.pop(unit, ())
-        ]  # fmt: skip
-        for entry in unit.entries:
-            if entry.shown is not entry.status:
-                revision = entry.revision or unit.config_revision
-                changes.append(
-                    Change(
-                        unit.family.type, unit.id, entry.name, entry.shown, entry.status, unit.status, unit.active,
-                        revision, at,
-                    )
-                )  # fmt: skip
-                entry.shown = entry.status
-        return changes
+    def _tell(self, unit: Unit) -> None:
+        self.generation += 1
+        changes = changes_of(unit, self._gone.pop(unit, ()), self._clock.time())
+        if changes:
+            self.on_changes(changes)
 
 
 class _Waiting:

@@ -118,11 +118,16 @@ class Unit:
         """Give names and statuses of the entries, in template order."""
         return [(entry.name, entry.status or Status.UNKNOWN) for entry in self.entries]
 
-    def judge(self, wall: float) -> None:
-        """Work out status and active side from the entries; with a problem there is nothing to be said."""
+    def judge(self, wall: float) -> bool:
+        """Work out status and active side from the entries; with a problem there is nothing to be said.
+
+        Tells whether the status is another one.
+        """
         statuses = self.statuses()
         status = Status.UNKNOWN if self.problem else verdict(status for _, status in statuses)
         self.active = None if self.problem else active(statuses)
         if status is not self.status or not self.since:
             self.status = status
             self.since = wall
+            return True
+        return False

@@ -16,6 +16,7 @@ import anyio
 from aetcd import rpc
 
 from ha_monitor.errors import EtcdError
+from ha_monitor.measures import Histogram
 from ha_monitor.publish.conflicts import Conflicts
 from ha_monitor.publish.desire import Delete, Keep, Publish, Put, desire
 from ha_monitor.watch.backoff import Backoff
@@ -55,6 +56,8 @@ class _Write(NamedTuple):
     wanted: Put | Delete
     change: rpc.RequestOp
     comparisons: tuple[rpc.Compare, ...]
+    since: float
+    """When it was first asked for, in monotonic seconds."""
 
 
 class Publisher:
@@ -76,7 +79,12 @@ class Publisher:
         self._form = form
         self._state_timeout = state_timeout
         self._on_fault = on_fault
-        self._pending: dict[tuple[Family, str], None] = {}
+        self.published = 0
+        self.failures = 0
+        """Transactions that etcd did not take."""
+        self.latency = Histogram()
+        """From the first wish for another record to etcd's answer."""
+        self._pending: dict[tuple[Family, str], float] = {}
         self._in_flight: dict[tuple[Family, str], _Write] = {}
         self._timed: set[tuple[Family, str]] = set()
         self._foreign: set[tuple[Family, str]] = set()
@@ -93,7 +101,7 @@ class Publisher:
     def want(self, family: Family, id_: str) -> None:
         """Have a record looked at: its resource, its config or the record itself is another one."""
         if family.records is not None:
-            self._pending[family, id_] = None
+            self._pending.setdefault((family, id_), self._clock.monotonic())
             self._turned.set()
 
     def record_changed(self, family: Family, id_: str) -> None:
@@ -121,6 +129,11 @@ class Publisher:
     def conflict(self, family: Family, id_: str) -> str | None:
         """Say in words what another writer does to a record; ``None`` where none does."""
         return self._conflicts.words((family, id_), self._clock.monotonic())
+
+    @property
+    def pending(self) -> int:
+        """How many records are to be looked at or on their way."""
+        return len(self._pending) + len(self._in_flight)
 
     @property
     def idle(self) -> bool:
@@ -158,23 +171,23 @@ class Publisher:
 
     def _next_batch(self) -> list[_Write]:
         batch: list[_Write] = []
-        waiting: list[tuple[Family, str]] = []
+        waiting: dict[tuple[Family, str], float] = {}
         room = COMPARISONS_IN_A_TRANSACTION - 1  # the last may be a delete, which compares twice
         while self._pending and room > 0:
             key = next(iter(self._pending))
-            del self._pending[key]
+            since = self._pending.pop(key)
             if key in self._in_flight:
-                waiting.append(key)
+                waiting[key] = since
                 continue
-            write = self._decide(*key)
+            write = self._decide(*key, since)
             if write is not None:
                 self._in_flight[key] = write
                 batch.append(write)
                 room -= len(write.comparisons)
-        self._pending.update(dict.fromkeys(waiting))
+        self._pending.update(waiting)
         return batch
 
-    def _decide(self, family: Family, id_: str) -> _Write | None:
+    def _decide(self, family: Family, id_: str, since: float) -> _Write | None:
         cell = self._cell(family, id_)
         standing = self._standing(family, id_)
         now = self._clock.monotonic()
@@ -197,7 +210,7 @@ class Publisher:
             if pause:
                 self._look_later(family, id_, pause)
                 return None
-        return _write(family, id_, wanted, 0 if cell is None else cell.revision)
+        return _write(family, id_, wanted, 0 if cell is None else cell.revision, since)
 
     def _look_later(self, family: Family, id_: str, seconds: float) -> None:
         key = (family, id_)
@@ -248,6 +261,8 @@ class Publisher:
     def _wrote(self, write: _Write, revision: int) -> None:
         family, id_, wanted = write.family, write.id, write.wanted
         assert family.records is not None  # noqa: S101 - want() let none other in
+        self.published += 1
+        self.latency.observe(self._clock.monotonic() - write.since)
         value = wanted.value if isinstance(wanted, Put) else None
         unit = family.units.get(id_)
         if unit is not None:
@@ -263,6 +278,7 @@ class Publisher:
         if not self.fault:
             log.warning("publishing pauses: %s", error)
         self.fault = str(error)
+        self.failures += 1
         try:
             self._on_fault(error)
             await anyio.sleep(self._backoff.delay())
@@ -271,11 +287,11 @@ class Publisher:
                 del self._in_flight[write.family, write.id]
                 if isinstance(write.wanted, Put):
                     self._doubtful[write.family, write.id] = write.wanted.value
-                self._pending[write.family, write.id] = None
+                self._pending.setdefault((write.family, write.id), write.since)
             self._turned.set()
 
 
-def _write(family: Family, id_: str, wanted: Put | Delete, record_revision: int) -> _Write:
+def _write(family: Family, id_: str, wanted: Put | Delete, record_revision: int, since: float) -> _Write:
     """Build one record's part of a transaction.
 
     The config must be as it was rendered. A record is deleted only as we saw it; a put needs no such comparison,
@@ -286,9 +302,9 @@ def _write(family: Family, id_: str, wanted: Put | Delete, record_revision: int)
     config = _at_revision(_bytes(family.configs.prefix + id_), wanted.config_revision)
     if isinstance(wanted, Put):
         put = rpc.RequestOp(request_put=rpc.PutRequest(key=key, value=wanted.value))
-        return _Write(family, id_, wanted, put, (config,))
+        return _Write(family, id_, wanted, put, (config,), since)
     delete = rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=key))
-    return _Write(family, id_, wanted, delete, (config, _at_revision(key, record_revision)))
+    return _Write(family, id_, wanted, delete, (config, _at_revision(key, record_revision)), since)
 
 
 def _bytes(key: str) -> bytes:

@@ -90,8 +90,14 @@ class Feed:
         self.proven_at = 0.0
         self.caught_up = False
         self.fault = "not listed yet"
+        self.events = 0
         self.relists = 0
+        """Lists that were begun after the first one."""
+        self.streams = 0
+        """Watch streams that were opened."""
         self.listed = 0
+        self.keys = 0
+        """Keys that the list under way, or the last one, has and had in all."""
         self._bytes = prefix.encode()
         self._client = client
         self._sink = sink
@@ -126,6 +132,7 @@ class Feed:
         self._backoff.reset()
         if self._replaced:
             return
+        self.keys = self.listed + reply.count  # etcd counts from the page on
         self._take(Page(reply.kvs, reply.header.revision, reply.more))
 
     async def _watch(self, start_revision: int) -> None:
@@ -142,6 +149,7 @@ class Feed:
             if isinstance(self._state, Listing):
                 return
             self._stream = stream
+            self.streams += 1
             try:
                 while True:
                     reply = await stream.read()
@@ -163,6 +171,7 @@ class Feed:
         self._state, effects = step(self._bytes, self._state, got)
         for effect in effects:
             if isinstance(effect, Apply):
+                self.events += len(effect.events)
                 self._sink.apply(effect.events)
             elif isinstance(effect, Proven):
                 self._proven(effect.revision)
@@ -173,7 +182,7 @@ class Feed:
                 self._sink.put_items(effect.items)
             elif isinstance(effect, ListBegins):
                 self.listed = 0
-                self.relists += 1
+                self.relists += self.proven_at > 0
                 self._sink.list_begins()
             elif isinstance(effect, ListEnds):
                 self._sink.list_ends(effect.revision)

@@ -10,10 +10,11 @@ from aetcd import rpc
 from ha_monitor.watch.views import KeyView, StateView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ha_monitor.clock import Clock
     from ha_monitor.reading.state import StateReader
+    from ha_monitor.watch.feed import Feed
 
 
 _View = TypeVar("_View", KeyView, StateView)
@@ -62,6 +63,10 @@ class FixedKeys:
     def behind(self) -> _Unlisted | None:
         """A prefix that was asked for and not listed yet, if there is one."""
         return _Unlisted(self._unlisted[0].prefix, "not listed yet") if self._unlisted else None
+
+    def feeds(self) -> Iterator[Feed]:
+        """Give none: nothing is fed."""
+        return iter(())
 
     async def run(self) -> None:
         """List what is asked for, until cancelled."""

@@ -56,7 +56,7 @@ def test_the_first_foreign_write_is_put_right_at_once_and_further_ones_after_gro
 
 
 def change(entry: str) -> Change:
-    return Change("t", "1", entry, None, Status.UP, Status.UP, entry, 5, 0.0)
+    return Change("t", "1", entry, None, Status.UP, Status.UP, entry, 5, 0.0, "")
 
 
 @pytest.mark.anyio

@@ -1,0 +1,51 @@
+"""The last transitions of each resource and of all, in bounded memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ha_monitor.model import Change
+
+OF_ALL = 1_000
+OF_ONE = 20
+IN_TOTAL = 20_000
+"""Changes kept for all resources together: about 5 MB. Those of the resources that have been quiet longest go first."""
+
+
+class History:
+    """Remembers changes."""
+
+    def __init__(self, of_all: int = OF_ALL, of_one: int = OF_ONE, in_total: int = IN_TOTAL) -> None:
+        self._all: deque[Change] = deque(maxlen=of_all)
+        self._by_resource: OrderedDict[tuple[str, str], deque[Change]] = OrderedDict()
+        self._of_one = of_one
+        self._in_total = in_total
+        self._count = 0
+
+    def add(self, changes: Sequence[Change]) -> None:
+        """Remember changes, in their order."""
+        self._all.extend(changes)
+        for change in changes:
+            key = (change.type, change.id)
+            ring = self._by_resource.get(key)
+            if ring is None:
+                ring = self._by_resource[key] = deque(maxlen=self._of_one)
+            else:
+                self._by_resource.move_to_end(key)
+            self._count += len(ring) < self._of_one
+            ring.append(change)
+        while self._count > self._in_total:
+            _, ring = self._by_resource.popitem(last=False)
+            self._count -= len(ring)
+
+    def of_all(self) -> tuple[Change, ...]:
+        """Give the last changes, newest first."""
+        return tuple(reversed(self._all))
+
+    def of_one(self, type_: str, id_: str) -> tuple[Change, ...]:
+        """Give the last changes of a resource, newest first; one that ended has them as well."""
+        return tuple(reversed(self._by_resource.get((type_, id_), ())))
