@@ -49,8 +49,11 @@ class Access:
     password_file: Path | None = None
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """TLS credentials; without a CA file the system's roots count. Raises :class:`EtcdRefused` for a bad file."""
-        return grpc.ssl_channel_credentials(_read(self.ca), _read(self.key), _read(self.cert))
+        """TLS credentials; without a CA file the system's roots count. Raises :class:`EtcdRefused` for a bad file.
+
+        A file that is empty, as one is for a moment while it is copied over, would have gRPC abort the process.
+        """
+        return grpc.ssl_channel_credentials(*(_read(path, empty=False) for path in (self.ca, self.key, self.cert)))
 
     def password(self) -> str:
         """The password, without the line end that editors add. Raises :class:`EtcdRefused` for a bad file."""
@@ -58,13 +61,16 @@ class Access:
         return text.decode().rstrip("\r\n")
 
 
-def _read(path: Path | None) -> bytes | None:
+def _read(path: Path | None, *, empty: bool = True) -> bytes | None:
     if path is None:
         return None
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise EtcdRefused(f"{path}: {error.strerror}") from error
+    if not content and not empty:
+        raise EtcdRefused(f"{path}: empty file")
+    return content
 
 
 class Connection:

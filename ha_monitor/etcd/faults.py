@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _Code = rpc.StatusCode
 
 # gRPC reports a TLS failure as UNAVAILABLE, like a server that is down; only the words tell (grpcio 1.85).
-_TLS_WORDS = ("certificate", "ssl_error", "ssl handshake", "handshake failed", "tls handshake", "tsi_")
+_TLS_WORDS = ("certificate", "ssl_error", "ssl handshake", "handshake failed", "tls handshake", "tsi_", "handshaker")
+_BAD_FILES = "create security handshaker"  # all that gRPC says where a PEM file is none
 _TOKEN_WORDS = ("invalid auth token", "auth revision in header is old")
 _REFUSED_WORDS = (
     "permission denied",
@@ -57,6 +58,8 @@ def classify(code: rpc.StatusCode, details: str, doing: str) -> EtcdError:
     if code is _Code.RESOURCE_EXHAUSTED and "message larger than max" in words:
         return EtcdTooLarge(text)
     if code is _Code.UNAVAILABLE and _any(_TLS_WORDS, words):
+        if _BAD_FILES in words:
+            text += " CA, certificate and key have to be PEM files, and the key that of the certificate."
         return EtcdTlsRefused(f"TLS: {text}")
     if code in _RETRYABLE:
         return EtcdUnavailable(text)

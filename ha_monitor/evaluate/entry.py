@@ -64,7 +64,10 @@ class Owner(Protocol):
         """Give the time: monotonic, and since the epoch."""
 
     def call_at(self, due: float, entry: Entry) -> Timer:
-        """Wake the entry at a monotonic time, or later where etcd can't be heard."""
+        """Wake the entry at a monotonic time."""
+
+    def call_when_heard(self, entry: Entry) -> Timer:
+        """Wake the entry once etcd is heard again."""
 
     def may_fail(self) -> bool:
         """Tell whether etcd is heard: the absence of a state can't be claimed while it is not."""
@@ -129,9 +132,8 @@ class Entry:
         if self.timer is not None or due is not None:
             self._set_timer(due)
         if status is Status.FAIL and self.status is not Status.FAIL and not owner.may_fail():
-            # Not heard: wait on. The owner wakes all such entries once etcd is heard again.
             status, reason = Status.UNKNOWN, "etcd can't be heard"
-            self.timer = owner.call_at(now, self)
+            self.timer = owner.call_when_heard(self)
         self.reason = reason
         old = self.status
         if status is not old:

@@ -142,11 +142,13 @@ class Fleet:
         return self._clock.monotonic(), self._clock.time()
 
     def call_at(self, due: float, entry: Entry) -> Timer:
-        """Wake an entry at a monotonic time, once etcd is heard."""
-        if not self.heard and due <= self._clock.monotonic():
-            self._overdue.add(entry)
-            return _Waiting(self._overdue, entry)
-        return self._clock.call_later(due - self._clock.monotonic(), entry.wake)
+        """Wake an entry at a monotonic time."""
+        return self._clock.call_later(max(due - self._clock.monotonic(), 0.0), entry.wake)
+
+    def call_when_heard(self, entry: Entry) -> Timer:
+        """Wake an entry once etcd is heard again."""
+        self._overdue.add(entry)
+        return _Waiting(self._overdue, entry)
 
     def hear(self, heard: bool) -> None:
         """Note whether etcd is heard; what was due meanwhile is due at once."""

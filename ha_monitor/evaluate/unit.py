@@ -45,7 +45,10 @@ class Host(Protocol):
         """Give the time: monotonic, and since the epoch."""
 
     def call_at(self, due: float, entry: Entry) -> Timer:
-        """Wake an entry at a monotonic time, once etcd is heard."""
+        """Wake an entry at a monotonic time."""
+
+    def call_when_heard(self, entry: Entry) -> Timer:
+        """Wake an entry once etcd is heard again."""
 
     @property
     def heard(self) -> bool:
@@ -105,8 +108,12 @@ class Unit:
         return self.host.now()
 
     def call_at(self, due: float, entry: Entry) -> Timer:
-        """Wake an entry at a monotonic time, once etcd is heard."""
+        """Wake an entry at a monotonic time."""
         return self.host.call_at(due, entry)
+
+    def call_when_heard(self, entry: Entry) -> Timer:
+        """Wake an entry once etcd is heard again."""
+        return self.host.call_when_heard(entry)
 
     def may_fail(self) -> bool:
         """Tell whether etcd is heard: the absence of a state can't be claimed while it is not."""

@@ -30,6 +30,9 @@ class Host:
     def call_at(self, due: float, entry: Entry) -> Timer:
         raise NotImplementedError
 
+    def call_when_heard(self, entry: Entry) -> Timer:
+        raise NotImplementedError
+
 
 @pytest.fixture
 def family() -> Family:

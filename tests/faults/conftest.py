@@ -56,16 +56,16 @@ class Watched:
         """Wait until the service says that it is ready."""
         self._readyz(200, timeout)
 
-    def unready(self, timeout: float = TOLD_WITHIN) -> str:
-        """Wait until the service says that it is not ready; give its words."""
-        words: str = self._readyz(503, timeout)["reason"]
+    def unready(self, timeout: float = TOLD_WITHIN, saying: str = "") -> str:
+        """Wait until the service says that it is not ready, for that reason; give its words."""
+        words: str = self._readyz(503, timeout, saying)["reason"]
         return words
 
-    def _readyz(self, status: int, timeout: float) -> Any:
+    def _readyz(self, status: int, timeout: float, saying: str = "") -> Any:
         until = time.monotonic() + timeout
         while True:
             answer = httpx.get(f"{self.service.url}/readyz", timeout=10.0)
-            if answer.status_code == status:
+            if answer.status_code == status and saying in answer.json()["reason"]:
                 return answer.json()
             if time.monotonic() > until:
                 pytest.fail(f"/readyz is {answer.status_code} after {timeout:g} s: {answer.text}")

@@ -80,12 +80,35 @@ def test_a_renewed_certificate_is_read_at_the_next_connection(
     shutil.copy(expired, cert)
     shutil.copy(expired_key, key)
     secure.kill()
-    watched.unready()
+    watched.unready(saying="connect to")  # a new connection, which reads the files
     secure.start()
-    assert "TLS: " in watched.unready()
+    watched.unready(saying="TLS: ")
     fresh, fresh_key = authority.issue("fresh")
     shutil.copy(fresh, cert)
     shutil.copy(fresh_key, key)
+    watched.ready()
+    watched.flip(2)
+    watched.right()
+
+
+@pytest.mark.parametrize("length", [0, 100], ids=["empty", "half written"])
+@pytest.mark.parametrize("which", ["ca", "cert", "key"])
+def test_a_file_that_is_just_being_copied_over_is_read_again(
+    secure: Etcd, authority: Authority, watch: Callable[..., Watched], which: str, length: int
+) -> None:
+    """gRPC aborts the process where one of certificate and key is empty."""
+    cert, key = authority.issue("monitor")
+    ca = authority.folder / "its-own-ca.pem"
+    shutil.copy(authority.ca, ca)
+    path = {"ca": ca, "cert": cert, "key": key}[which]
+    watched = watch(secure, "--etcd-ca", str(ca), "--etcd-cert", str(cert), "--etcd-key", str(key))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:length])
+    secure.kill()
+    watched.unready(saying="connect to" if length else str(path))  # a new connection, which reads the files
+    secure.start()
+    watched.unready(saying="TLS: " if length else str(path))
+    path.write_bytes(whole)
     watched.ready()
     watched.flip(2)
     watched.right()
