@@ -42,6 +42,26 @@ class Subscription:
         self._ended = True
         self._ready.set()
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self._ended and not self._queue and not self._missed
+
+    async def wait(self) -> None:
+        """Wait until there is something to take, or nothing more will come."""
+        if not self._queue and not self._missed and not self._ended:
+            self._ready.clear()
+            await self._ready.wait()
+
+    def take(self) -> list[Change] | Resync:
+        """Take all that is queued, or the marker that stands for it."""
+        if self._missed:
+            missed, self._missed = self._missed, 0
+            return Resync(missed)
+        taken = list(self._queue)
+        self._queue.clear()
+        return taken
+
     def __aiter__(self) -> Self:
         """Iterate over the changes from the subscription on."""
         return self
@@ -56,8 +76,7 @@ class Subscription:
                 return self._queue.popleft()
             if self._ended:
                 raise StopAsyncIteration
-            self._ready.clear()
-            await self._ready.wait()
+            await self.wait()
 
 
 class Broadcast:

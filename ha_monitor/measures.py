@@ -52,9 +52,14 @@ class PublishMeasures:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """All of it; ``transitions`` counts by type and by the status that a resource came to."""
+    """All of it.
+
+    ``transitions`` counts by type and by the status that a resource came to; ``problems`` are the resources with one,
+    by type.
+    """
 
     revision: int
     watches: Sequence[WatchMeasures]
     publish: PublishMeasures | None
     transitions: Mapping[tuple[str, str], int]
+    problems: Mapping[str, int]

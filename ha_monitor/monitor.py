@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from ha_monitor.broadcast import Broadcast
+from ha_monitor.broadcast import QUEUED, Broadcast, Subscription
 from ha_monitor.clock import Clock, SystemClock
 from ha_monitor.errors import EtcdError, EtcdRefused
 from ha_monitor.etcd.client import EtcdClient, open_client
@@ -20,11 +20,12 @@ from ha_monitor.evaluate.workers import Workers
 from ha_monitor.faultlog import FaultLog
 from ha_monitor.history import History
 from ha_monitor.measures import Measures, PublishMeasures, WatchMeasures
-from ha_monitor.model import Change, Progress, Readiness, Resource, Resync
+from ha_monitor.model import Change, Progress, Readiness, Resource
 from ha_monitor.plugins import kinds, load_plugins
 from ha_monitor.publish.desire import Publish
 from ha_monitor.publish.publisher import Publisher
 from ha_monitor.reading.state import StateReader, monitoring_dependencies, worker_dependencies
+from ha_monitor.roll import Roll
 from ha_monitor.show import describe, rendering
 from ha_monitor.watch.fixed import FixedKeys
 from ha_monitor.watch.pulse import LONGEST_SILENCE, Pulse
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
     from typing_extensions import Self
 
+    from ha_monitor.evaluate.unit import Unit
     from ha_monitor.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -71,6 +73,7 @@ class HaMonitor:
         self._watches: Watches | FixedKeys
         self._pulse: Pulse | FixedKeys
         self._fleet: Fleet
+        self._roll: Roll
         self._templates: Templates
         self._publisher: Publisher | None = None
 
@@ -141,6 +144,7 @@ class HaMonitor:
             self._fleet.on_settled = self._publisher.want
         self._fleet.on_changes = self._changed
         self._fleet.on_idle = self._turn
+        self._roll = Roll(self._fleet, clock, self._in_conflict)
         self._templates = Templates(
             fleet=self._fleet,
             outlet=self._publisher,
@@ -182,6 +186,9 @@ class HaMonitor:
             self._history.add(changes)
             self._broadcast.send(changes)
 
+    def _in_conflict(self, unit: Unit) -> bool:
+        return self._publisher is not None and self._publisher.conflict(unit.family, unit.id) is not None
+
     # -- what anybody asks
 
     async def synced(self) -> None:
@@ -208,6 +215,31 @@ class HaMonitor:
                 if resource is not None:
                     yield resource
 
+    @property
+    def roll(self) -> Roll:
+        """All resources in one order, to be counted, found, and seen at a glance."""
+        return self._roll
+
+    @property
+    def generation(self) -> int:
+        """Another number whenever a resource is another one, in whatever can be seen of it."""
+        return self._fleet.generation
+
+    @property
+    def revision(self) -> int:
+        """The etcd revision up to which every answer is known to be right."""
+        return self._watches.revision
+
+    @property
+    def proven_at(self) -> float:
+        """When that was last proven, in seconds since the epoch; 0 before the first time."""
+        return self._watches.proven_at
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether every watch has caught up once and every resource is evaluated."""
+        return self._synced.is_set()
+
     def problems(self) -> Iterator[tuple[str, str]]:
         """Give where (``plugin NAME``, ``template ID`` or ``TYPE/ID``) and words of all problems there are."""
         for name, words in self._plugins.problems:
@@ -219,13 +251,14 @@ class HaMonitor:
                 yield f"{resource.type}/{resource.id}", resource.problem
 
     @contextlib.asynccontextmanager
-    async def changes(self) -> AsyncIterator[AsyncIterator[Change | Resync]]:
+    async def changes(self, queued: int = QUEUED) -> AsyncIterator[Subscription]:
         """Subscribe to the changes from now on, each within milliseconds of its cause.
 
-        The queue behind it is bounded. A reader who falls behind it gets one :class:`~ha_monitor.model.Resync` in
-        place of what no longer fitted, and reads :meth:`resources` anew; other readers are not held up.
+        The queue behind it is bounded, to ``queued`` changes. A reader who falls behind it gets one
+        :class:`~ha_monitor.model.Resync` in place of what no longer fitted, and reads :meth:`resources` anew; other
+        readers are not held up.
         """
-        with self._broadcast.subscribe() as subscription:
+        with self._broadcast.subscribe(queued) as subscription:
             yield subscription
 
     def history(self, type_: str | None = None, id_: str | None = None) -> Sequence[Change]:
@@ -251,7 +284,9 @@ class HaMonitor:
         publish = None
         if publisher is not None:
             publish = PublishMeasures(publisher.published, publisher.failures, publisher.pending, publisher.latency)
-        return Measures(self._watches.revision, watches, publish, dict(self._fleet.transitions))
+        return Measures(
+            self._watches.revision, watches, publish, dict(self._fleet.transitions), self._roll.problems()
+        )  # fmt: skip
 
     def readiness(self) -> Readiness:
         """Tell whether etcd is heard, every watch is caught up, and every resource was evaluated."""

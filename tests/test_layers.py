@@ -17,7 +17,7 @@ FLOORS = (
     ("settings", "plugins"),
     ("evaluate",),
     ("publish",),
-    ("show",),
+    ("show", "roll"),
     ("monitor",),
     ("demo", "web"),
     ("cli",),

@@ -1,39 +1,105 @@
-"""The ASGI application: is the process alive, and is what it says to be trusted."""
+"""The ASGI application: everything that others may ask of a running monitor. Read-only."""
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Route
+from starlette.middleware import Middleware
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ha_monitor.web.api import Api, JsonResponse, checked
+from ha_monitor.web.events import EventStream
+from ha_monitor.web.guard import SafeHeaders, TokenGuard
+from ha_monitor.web.metrics import exposition
+from ha_monitor.web.openapi import openapi
+from ha_monitor.web.shapes import EventsQuery, Failure, MetricsQuery, NoQuery
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.requests import Request
-    from starlette.responses import Response
 
     from ha_monitor.monitor import HaMonitor
+    from ha_monitor.web.api import Endpoint
+
+log = logging.getLogger(__name__)
+
+_PAGE = Path(__file__).parent / "page"
 
 
-def create_app(monitor: HaMonitor) -> Starlette:
-    """Make the application for a running monitor."""
+def create_app(monitor: HaMonitor, token_file: Path | None = None) -> Starlette:
+    """Make the application for a running monitor, on its event loop.
 
-    async def healthz(request: Request) -> Response:
-        return PlainTextResponse("ok\n")
+    Set ``app.state.closing`` before the end: streams of events have none of their own.
 
-    async def readyz(request: Request) -> Response:
-        readiness = monitor.readiness()
-        body = {"ready": readiness.ready, "reason": readiness.reason}
-        return JSONResponse(body, status_code=200 if readiness.ready else 503)
+    :param token_file: file with the token that everything but health asks for; ``None``: none is asked for.
+    """
+    endpoints = Api(monitor).endpoints()
+    described = openapi(endpoints, guarded=token_file is not None)
+    closing = anyio.Event()
 
-    return Starlette(
-        routes=[Route("/healthz", healthz), Route("/readyz", readyz)], exception_handlers={HTTPException: _in_words}
+    async def page(request: Request) -> Response:
+        checked(request, NoQuery)
+        return FileResponse(_PAGE / "index.html")
+
+    async def events(request: Request) -> Response:
+        return EventStream(monitor, checked(request, EventsQuery), closing)
+
+    async def metrics(request: Request) -> Response:
+        each = checked(request, MetricsQuery).resources == 1
+        body, media_type = exposition(monitor, request.headers.get("accept", ""), each_resource=each)
+        return Response(body, headers={"content-type": media_type})
+
+    async def description(request: Request) -> Response:
+        checked(request, NoQuery)
+        return JsonResponse(described)
+
+    app = Starlette(
+        routes=[
+            Route("/", page),
+            Mount("/page", StaticFiles(directory=_PAGE)),
+            *(Route(endpoint.path, _answering(endpoint)) for endpoint in endpoints),
+            Route("/api/v1/events", events),
+            Route("/metrics", metrics),
+            Route("/openapi.json", description),
+        ],
+        middleware=[
+            Middleware(SafeHeaders),
+            *([] if token_file is None else [Middleware(TokenGuard, token_file=token_file)]),
+        ],
+        exception_handlers={HTTPException: _in_words, Exception: _broken},
     )
+    app.router.redirect_slashes = False
+    app.state.closing = closing
+    return app
+
+
+def _answering(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        return endpoint.respond(request)
+
+    return answer
 
 
 async def _in_words(request: Request, error: Exception) -> Response:
     """Answer a wrong request in words, as JSON."""
-    status, words = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, str(error))
-    headers = error.headers if isinstance(error, HTTPException) else None
-    return JSONResponse({"error": words}, status_code=status, headers=headers)
+    if not isinstance(error, HTTPException):
+        raise error
+    words = error.detail
+    if error.status_code == 404 and words == "Not Found":
+        words = f"there is nothing at {request.url.path}"
+    elif error.status_code == 405:
+        words = f"{request.method} is not for {request.url.path}: everything here is read with GET"
+    return JsonResponse(Failure(words), error.status_code, headers=error.headers)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    """Answer where we are wrong; the server logs the traceback."""
+    return JsonResponse(Failure("internal error; the log tells more"), 500)

@@ -33,7 +33,7 @@ def bind(listen: str) -> socket.socket:
 
 
 async def serve(app: Starlette, listener: socket.socket) -> None:
-    """Answer until cancelled; then open requests have a second to end."""
+    """Answer until cancelled; then streams end, and open requests have a second."""
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_LAST_ANSWERS, ws="none"
     )
@@ -48,4 +48,5 @@ async def serve(app: Starlette, listener: socket.socket) -> None:
         try:
             await anyio.sleep_forever()
         finally:
+            app.state.closing.set()
             server.should_exit = True

@@ -150,7 +150,7 @@ def test_wrong_http_requests_are_answered_in_words(etcd: Etcd, service: StartSer
     ):
         assert answer.status_code == status
         assert answer.json()["error"]
-    assert httpx.get(f"{running.url}/healthz").text == "ok\n"
+    assert httpx.get(f"{running.url}/healthz").json() == {"alive": True}
     assert httpx.get(f"{running.url}/readyz").json() == {"ready": True, "reason": ""}
     assert [httpx.head(f"{running.url}{path}").status_code for path in ("/healthz", "/readyz")] == [200, 200]
 

@@ -1,0 +1,181 @@
+"""What may be asked over HTTP: one table of endpoints, from which the routes and /openapi.json are made."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from ha_monitor.web import shapes
+from ha_monitor.web.shapes import encode, resource_shape, transition_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from starlette.requests import Request
+
+    from ha_monitor.monitor import HaMonitor
+
+
+class JsonResponse(Response):
+    """An answer in JSON."""
+
+    media_type = "application/json"
+
+    def render(self, content: object) -> bytes:
+        """Encode the answer."""
+        return encode(content)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One path: ``answer`` is called with the checked query and the path's parameters; gives a status and a shape."""
+
+    path: str
+    query: type[msgspec.Struct]
+    shape: Any
+    says: str
+    answer: Callable[..., tuple[int, Any]]
+    not_so: int | None = None
+    """The status, other than 200, that the same shape comes with."""
+
+    def respond(self, request: Request) -> Response:
+        """Answer a request. Raises ``HTTPException`` for a wrong one."""
+        status, shape = self.answer(checked(request, self.query), **request.path_params)
+        return JsonResponse(shape, status)
+
+
+def checked(request: Request, shape: type[msgspec.Struct]) -> Any:
+    """Give the query as a ``shape``. Raises ``HTTPException`` 400 with words for what is wrong."""
+    given: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name in given:
+            raise HTTPException(400, f"{name}: given more than once")
+        given[name] = value
+    try:
+        return msgspec.convert(given, shape, strict=False)
+    except msgspec.ValidationError as error:
+        words, _, where = str(error).partition(" - at `$.")
+        raise HTTPException(400, f"{where.rstrip('`')}: {words}" if where else words) from error
+
+
+class Api:
+    """The answers; everything is read from the monitor at the moment of asking."""
+
+    def __init__(self, monitor: HaMonitor) -> None:
+        self._monitor = monitor
+
+    def endpoints(self) -> Sequence[Endpoint]:
+        """Give all that answer with one JSON document."""
+        return (
+            Endpoint("/healthz", shapes.NoQuery, dict[str, bool], "The event loop turns.", self.healthz),
+            Endpoint("/readyz", shapes.NoQuery, shapes.Ready, "Every watch is caught up; 503 where not.",
+                     self.readyz, not_so=503),
+            Endpoint("/probe/{type}/{id}", shapes.ProbeQuery, shapes.Probe,
+                     "Whether a resource is so; 503 where not: a readiness probe.", self.probe, not_so=503),
+            Endpoint("/api/v1/resources", shapes.ResourcesQuery, shapes.Resources, "Resources, page by page.",
+                     self.resources),
+            Endpoint("/api/v1/resources/{type}/{id}", shapes.NoQuery, shapes.Resource, "One resource.", self.resource),
+            Endpoint("/api/v1/summary", shapes.NoQuery, dict[str, dict[str, int]],
+                     "How many resources of each type have which status.", self.summary),
+            Endpoint("/api/v1/map", shapes.NoQuery, shapes.Map, "All resources, a letter each.", self.map),
+            Endpoint("/api/v1/history", shapes.HistoryQuery, shapes.History, "The last transitions.", self.history),
+        )  # fmt: skip
+
+    def healthz(self, query: shapes.NoQuery) -> tuple[int, Mapping[str, bool]]:
+        """Say that the event loop turns."""
+        return 200, {"alive": True}
+
+    def readyz(self, query: shapes.NoQuery) -> tuple[int, shapes.Ready]:
+        """Say whether what is answered can be trusted."""
+        readiness = self._monitor.readiness()
+        return 200 if readiness.ready else 503, shapes.Ready(readiness.ready, readiness.reason)
+
+    def probe(self, query: shapes.ProbeQuery, type: str, id: str) -> tuple[int, Any]:  # noqa: A002 - the path's names
+        """Say whether a resource is as asked."""
+        if query.active is None and query.status is None:
+            raise HTTPException(400, "active or status: one of them has to be given")
+        record = self._monitor.get(type, id)
+        if record is None:
+            if self._monitor.is_synced:
+                raise _unknown(type, id)
+            raise HTTPException(503, "resources are not known yet")
+        ok = (query.active is None or record.active == query.active) and (
+            query.status is None or record.status.value == query.status
+        )
+        shape = shapes.Probe(ok, record.status.value, record.active, record.stale)  # type: ignore[arg-type]
+        return 200 if ok else 503, shape
+
+    def resources(self, query: shapes.ResourcesQuery) -> tuple[int, shapes.Resources]:
+        """Give a page of resources."""
+        by_id = query.order == "id"
+        if query.cursor is not None and (query.offset or not by_id):
+            raise HTTPException(400, "cursor: goes with order=id alone, and without offset")
+        found = self._monitor.roll.find(
+            query.type, query.status, query.q, "name" if query.order == "id" else query.order
+        )
+        if by_id:
+            found = sorted(found)
+        start = query.offset if query.cursor is None else bisect_right(found, _read_cursor(query.cursor))
+        page = found[start : start + query.limit]
+        more = by_id and start + query.limit < len(found)
+        records = (self._monitor.get(type_, id_) for type_, id_ in page)
+        return 200, shapes.Resources(
+            self._monitor.revision,
+            len(found),
+            [resource_shape(record) for record in records if record is not None],
+            _write_cursor(page[-1]) if more else None,
+        )
+
+    def resource(self, query: shapes.NoQuery, type: str, id: str) -> tuple[int, shapes.Resource]:  # noqa: A002
+        """Give one resource."""
+        record = self._monitor.get(type, id)
+        if record is None:
+            raise _unknown(type, id)
+        return 200, resource_shape(record)
+
+    def summary(self, query: shapes.NoQuery) -> tuple[int, Mapping[str, Mapping[str, int]]]:
+        """Count."""
+        return 200, self._monitor.roll.summary()
+
+    def map(self, query: shapes.NoQuery) -> tuple[int, shapes.Map]:
+        """Give all resources at a glance."""
+        codes = self._monitor.roll.codes()
+        types = [shapes.TypeCodes(type_, letters) for type_, letters in codes]
+        problems = sum(letters.count("P") for _, letters in codes)
+        return 200, shapes.Map(self._monitor.generation, problems, types)
+
+    def history(self, query: shapes.HistoryQuery) -> tuple[int, shapes.History]:
+        """Give the last transitions."""
+        type_, id_ = query.type, query.id
+        if (type_ is None) != (id_ is None):
+            raise HTTPException(400, "type and id go together")
+        changes = self._monitor.history(type_, id_)
+        known = changes or type_ is None or id_ is None or self._monitor.get(type_, id_) is not None
+        if not known:
+            raise _unknown(str(type_), str(id_))
+        return 200, shapes.History([transition_shape(change) for change in changes[: query.limit]])
+
+
+def _unknown(type_: str, id_: str) -> HTTPException:
+    return HTTPException(404, f"there is no {type_} {id_}")
+
+
+def _write_cursor(last: tuple[str, str]) -> str:
+    text = msgspec.json.encode([part.encode("utf-8", "surrogateescape").hex() for part in last])
+    return base64.urlsafe_b64encode(text).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[str, str]:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        type_, id_ = (bytes.fromhex(part) for part in msgspec.json.decode(text, type=tuple[str, str]))
+        return type_.decode("utf-8", "surrogateescape"), id_.decode("utf-8", "surrogateescape")
+    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+        raise HTTPException(400, "cursor: it is not one of ours") from error

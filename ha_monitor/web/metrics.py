@@ -1,0 +1,122 @@
+"""What Prometheus reads: made from the monitor at the moment of asking, so that counting costs nothing in between."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from ha_monitor.measures import BOUNDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client import Metric
+
+    from ha_monitor.measures import Measures, PublishMeasures
+    from ha_monitor.monitor import HaMonitor
+
+
+def exposition(monitor: HaMonitor, accept: str, *, each_resource: bool) -> tuple[bytes, str]:
+    """Give the metrics and their media type, in the form that the ``Accept`` header asks for."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Measured(monitor, each_resource=each_resource))
+    encoder, media_type = choose_encoder(accept)
+    return encoder(registry), media_type
+
+
+class _Measured(Collector):
+    def __init__(self, monitor: HaMonitor, *, each_resource: bool) -> None:
+        self._monitor = monitor
+        self._each_resource = each_resource
+
+    def describe(self) -> list[Metric]:
+        """Say nothing beforehand: what there is hangs on the settings."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Give all families."""
+        measures = self._monitor.measures()
+        yield InfoMetricFamily("ha_monitor_build", "The version that runs.", {"version": version("ha-monitor")})
+        ready = float(self._monitor.readiness().ready)
+        yield GaugeMetricFamily("ha_monitor_ready", "1 where what is said can be trusted: /readyz.", ready)
+        yield GaugeMetricFamily("ha_monitor_leader", "1 where this process may publish.", float(bool(measures.publish)))
+        yield GaugeMetricFamily(
+            "ha_monitor_etcd_revision", "etcd's revision up to which every watch is right.", measures.revision
+        )
+        yield from self._resources(measures)
+        yield from _watches(measures)
+        if measures.publish is not None:
+            yield from _published(measures.publish)
+        if self._each_resource:
+            yield self._each()
+
+    def _resources(self, measures: Measures) -> Iterator[Metric]:
+        resources = GaugeMetricFamily("ha_monitor_resources", "Resources by status.", labels=("type", "status"))
+        for type_, counts in self._monitor.roll.summary().items():
+            for status, count in counts.items():
+                resources.add_metric((type_, status), count)
+        yield resources
+        problems = GaugeMetricFamily("ha_monitor_problems", "Resources with a problem.", labels=("type",))
+        for type_, count in measures.problems.items():
+            problems.add_metric((type_,), count)
+        yield problems
+        transitions = CounterMetricFamily(
+            "ha_monitor_transitions", "How often resources came to a status.", labels=("type", "status")
+        )
+        for labels, count in sorted(measures.transitions.items()):
+            transitions.add_metric(labels, count)
+        yield transitions
+
+    def _each(self) -> Metric:
+        family = GaugeMetricFamily(
+            "ha_monitor_resource_status",
+            "1 for the status that a resource has.",
+            labels=("type", "id", "status", "active"),
+        )
+        for record in self._monitor.resources():
+            family.add_metric((record.type, record.id, record.status.value, record.active or ""), 1)
+        return family
+
+
+def _watches(measures: Measures) -> Iterator[Metric]:
+    events = CounterMetricFamily("ha_monitor_etcd_events", "Events that the watch brought.", labels=("prefix",))
+    relists = CounterMetricFamily(
+        "ha_monitor_relists", "Lists after the first one: compaction, another store.", labels=("prefix",)
+    )
+    reconnects = CounterMetricFamily(
+        "ha_monitor_watch_reconnects", "Watch streams after the first one.", labels=("prefix",)
+    )
+    lag = GaugeMetricFamily(
+        "ha_monitor_watch_lag_seconds", "Seconds since the watch was last proven to be right.", labels=("prefix",)
+    )
+    for watch in measures.watches:
+        prefix = (watch.prefix,)
+        events.add_metric(prefix, watch.events)
+        relists.add_metric(prefix, watch.relists)
+        reconnects.add_metric(prefix, watch.reconnects)
+        lag.add_metric(prefix, watch.lag)
+    yield from (events, relists, reconnects, lag)
+
+
+def _published(publish: PublishMeasures) -> Iterator[Metric]:
+    latency = HistogramMetricFamily(
+        "ha_monitor_publish_latency_seconds", "From the change of a verdict to etcd's answer to the write."
+    )
+    bounds = [*(str(bound) for bound in BOUNDS), "+Inf"]
+    counts = accumulate(publish.latency.counts)
+    latency.add_metric((), list(zip(bounds, counts, strict=True)), publish.latency.total)
+    yield latency
+    yield CounterMetricFamily("ha_monitor_published", "Records written or deleted.", publish.published)
+    yield CounterMetricFamily("ha_monitor_publish_failures", "Transactions that etcd did not take.", publish.failures)
+    yield GaugeMetricFamily("ha_monitor_publish_pending", "Records to be looked at or on their way.", publish.pending)

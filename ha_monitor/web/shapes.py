@@ -1,0 +1,232 @@
+"""What is asked and answered over HTTP, as types: requests are checked against them and /openapi.json is made of them.
+
+Times are RFC 3339, UTC; ``null`` where there is none yet.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+if TYPE_CHECKING:
+    from ha_monitor.model import Change, Readiness
+    from ha_monitor.model import Resource as Record
+
+Status = Literal["UP", "DEGRADED", "DOWN", "UNKNOWN"]
+EntryStatus = Literal["UP", "DOWN", "FAIL", "UNKNOWN"]
+Name = Annotated[str, Meta(min_length=1)]
+
+
+# -- questions
+
+
+class ResourcesQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which resources, in which order, and which part of them."""
+
+    type: Annotated[Name, Meta(description="only this resource type")] | None = None
+    status: (
+        Annotated[
+            Literal["UP", "DEGRADED", "DOWN", "UNKNOWN", "PROBLEM"],
+            Meta(description="only this status, or those with a problem"),
+        ]
+        | None
+    ) = None
+    q: Annotated[str, Meta(description="text in name, id, type or problem", max_length=200)] = ""
+    limit: Annotated[int, Meta(ge=1, le=1000, description="how many at the most")] = 100
+    offset: Annotated[int, Meta(ge=0, le=10_000_000, description="how many to pass over; not with cursor")] = 0
+    cursor: Annotated[Name, Meta(description="cursor of the answer before: what comes next, by type and id")] | None = (
+        None
+    )
+    order: Annotated[
+        Literal["id", "name", "health"],
+        Meta(description="id: by type and id; name: by type, name and id; health: what is down first"),
+    ] = "id"
+
+
+class ProbeQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """What has to be so; at least one of the two."""
+
+    active: Annotated[Name, Meta(description="the entry that has to be active")] | None = None
+    status: Annotated[Status, Meta(description="the status that it has to have")] | None = None
+
+
+class HistoryQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose transitions: ``type`` and ``id`` go together; of all without them."""
+
+    type: Name | None = None
+    id: Name | None = None
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class EventsQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the snapshot holds, and of which type the changes are."""
+
+    type: Annotated[Name, Meta(description="only this resource type")] | None = None
+    snapshot: Annotated[Literal["resources", "none"], Meta(description="none: it has no resources")] = "resources"
+
+
+class MetricsQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether there is a series for each resource."""
+
+    resources: Annotated[Literal[0, 1], Meta(description="1: with a series for each resource")] = 0
+
+
+class NoQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing may be asked."""
+
+
+# -- answers
+
+
+class Entry(Struct):
+    """One rendered resource of a resource."""
+
+    status: EntryStatus
+    since: str | None
+    key: str | None
+    reason: str
+
+
+class Resource(Struct):
+    """A resource as it stands; ``active`` is the first of its entries that is UP."""
+
+    type: str
+    id: str
+    name: str
+    version: int | None
+    template: str | None
+    status: Status
+    active: str | None
+    since: str | None
+    problem: str | None
+    published: dict[str, Any] | None
+    revision: int
+    proven_at: str | None
+    stale: bool
+    entries: dict[str, Entry]
+
+
+class Resources(Struct):
+    """A part of the ``total`` resources that match; ``cursor`` asks for the next."""
+
+    revision: int
+    total: int
+    resources: list[Resource]
+    cursor: str | None
+
+
+class Transition(Struct):
+    """One entry went from ``old`` to ``new``; ``status`` and ``active`` are the resource's after it."""
+
+    type: str
+    id: str
+    entry: str
+    old: EntryStatus | None
+    new: EntryStatus | None
+    status: Status
+    active: str | None
+    revision: int
+    at: str
+    reason: str
+
+
+class History(Struct):
+    """The last transitions, newest first."""
+
+    changes: list[Transition]
+
+
+class TypeCodes(Struct):
+    """One letter a resource: U up, S failover, D degraded, X down, ? unknown, P problem; by name and id."""
+
+    type: str
+    codes: str
+
+
+class Map(Struct):
+    """All resources at a glance."""
+
+    generation: int
+    problems: int
+    types: list[TypeCodes]
+
+
+class Probe(Struct):
+    """Whether it is so."""
+
+    ok: bool
+    status: Status
+    active: str | None
+    stale: bool
+
+
+class Ready(Struct):
+    """Whether what is answered can be trusted, and if not, why."""
+
+    ready: bool
+    reason: str
+
+
+class Heartbeat(Struct):
+    """The event that says that the stream lives, and up to when it can be trusted."""
+
+    revision: int
+    proven_at: str | None
+    ready: bool
+    reason: str
+    generation: int
+
+
+class Failure(Struct):
+    """What is wrong, in words."""
+
+    error: str
+
+
+# -- from the monitor's records to these
+
+
+def rfc3339(at: float) -> str | None:
+    """Write a time; ``None`` for the zero that stands for none."""
+    if not at:
+        return None
+    return datetime.fromtimestamp(at, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def resource_shape(record: Record) -> Resource:
+    """Give a resource's shape."""
+    return Resource(
+        record.type, record.id, record.name, record.version, record.template, record.status.value, record.active,  # type: ignore[arg-type]
+        rfc3339(record.since), record.problem, None if record.published is None else dict(record.published),
+        record.revision, rfc3339(record.proven_at), record.stale,
+        {
+            name: Entry(entry.status.value, rfc3339(entry.since), entry.key, entry.reason)  # type: ignore[arg-type]
+            for name, entry in record.entries.items()
+        },
+    )  # fmt: skip
+
+
+def transition_shape(change: Change) -> Transition:
+    """Give a change's shape."""
+    old, new = change.old and change.old.value, change.new and change.new.value
+    return Transition(
+        change.type, change.id, change.entry, old, new, change.status.value, change.active, change.revision,  # type: ignore[arg-type]
+        rfc3339(change.at) or "", change.reason,
+    )  # fmt: skip
+
+
+def heartbeat_shape(revision: int, proven_at: float, readiness: Readiness, generation: int) -> Heartbeat:
+    """Give a heartbeat's shape."""
+    return Heartbeat(revision, rfc3339(proven_at), readiness.ready, readiness.reason, generation)
+
+
+def encode(shape: object) -> bytes:
+    """Write JSON. A key that is no UTF-8, which etcd allows, is shown with question marks."""
+    try:
+        return msgspec.json.encode(shape)
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(shape), ensure_ascii=False).encode("utf-8", "replace")
