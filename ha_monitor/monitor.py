@@ -144,7 +144,7 @@ class HaMonitor:
             self._fleet.on_settled = self._publisher.want
         self._fleet.on_changes = self._changed
         self._fleet.on_idle = self._turn
-        self._roll = Roll(self._fleet, clock, self._in_conflict)
+        self._roll = Roll(self._fleet, clock, lambda: self.generation, self._in_conflict)
         self._templates = Templates(
             fleet=self._fleet,
             outlet=self._publisher,
@@ -223,7 +223,8 @@ class HaMonitor:
     @property
     def generation(self) -> int:
         """Another number whenever a resource is another one, in whatever can be seen of it."""
-        return self._fleet.generation
+        published = 0 if self._publisher is None else self._publisher.published
+        return self._fleet.generation + published
 
     @property
     def revision(self) -> int:

@@ -18,6 +18,9 @@ Order: TypeAlias = Literal["health", "name"]
 STILL_GOOD = 0.25
 """Seconds for which an answer is given again though resources have changed: at 50,000, each takes 20 ms to find."""
 
+LONGEST = 5.0
+"""Seconds after which it is found anew though none has: a conflict is over when nothing has happened for a while."""
+
 _KEPT = 32  # answers; each is of another question
 _RANKS = {code: rank for rank, code in enumerate("XPSD?U")}
 
@@ -38,13 +41,17 @@ class _Answer(NamedTuple):
 class Roll:
     """Finds resources; what is found are pairs of type and id."""
 
-    def __init__(self, fleet: Fleet, clock: Clock, conflict: Callable[[Unit], bool]) -> None:
+    def __init__(
+        self, fleet: Fleet, clock: Clock, generation: Callable[[], int], conflict: Callable[[Unit], bool]
+    ) -> None:
         """Prepare.
 
+        :param generation: gives another number whenever a resource is another one.
         :param conflict: tells whether another writer changes a resource's record.
         """
         self._fleet = fleet
         self._clock = clock
+        self._generation = generation
         self._conflict = conflict
         self._members = -1
         self._sorted: list[Unit] = []
@@ -60,15 +67,16 @@ class Roll:
     def find(
         self, type_: str | None = None, status: str | None = None, q: str = "", order: Order = "name"
     ) -> Sequence[tuple[str, str]]:
-        """Give the resources that match, at most :data:`STILL_GOOD` old.
+        """Give the resources that match, at most :data:`LONGEST` old, and :data:`STILL_GOOD` where something changed.
 
         :param status: a resource's status, or ``PROBLEM``.
         :param q: text that is in the name, the id, the type or the problem.
         :param order: ``name``: by type, name and id; ``health``: down first, then problems, failovers, the rest.
         """
         question = _Question(type_, status, q.lower(), order)
-        now, answer = self._clock.monotonic(), self._answers.get(question)
-        if answer is not None and (answer.generation == self._fleet.generation or now - answer.at < STILL_GOOD):
+        generation, now = self._generation(), self._clock.monotonic()
+        answer = self._answers.get(question)
+        if answer is not None and now - answer.at < (LONGEST if answer.generation == generation else STILL_GOOD):
             return answer.found
         found = [unit for unit in self._units() if self._matches(unit, question)]
         if order == "health":
@@ -76,7 +84,7 @@ class Roll:
         pairs = [(unit.family.type, unit.id) for unit in found]
         if len(self._answers) >= _KEPT:
             self._answers.clear()
-        self._answers[question] = _Answer(self._fleet.generation, now, pairs)
+        self._answers[question] = _Answer(generation, now, pairs)
         return pairs
 
     def codes(self) -> Sequence[tuple[str, str]]:

@@ -136,6 +136,15 @@ class Settings(BaseModel):
     listen: Annotated[str, AfterValidator(_listen)] = Field(
         default="127.0.0.1:8080", description="HOST:PORT for HTTP; empty: no HTTP"
     )
+    http_token_file: Path | None = Field(
+        default=None, description="file with the token that everything over HTTP but health asks for; none: no token"
+    )
+    status_file: Path | None = Field(
+        default=None, description="file to keep every resource's status in, as JSON, replaced whole at each change"
+    )
+    status_file_on_stop: Literal["keep", "remove"] = Field(
+        default="keep", description="what becomes of that file at a clean stop"
+    )
     state_timeout: Seconds = Field(
         default=60.0,
         description="seconds without a readable state until an entry is FAIL, where it has no timeout of its own",

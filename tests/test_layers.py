@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # From the ground up: a room may import rooms further down, itself, and nothing else of the package.
 FLOORS = (
-    ("errors", "model", "clock", "measures"),
+    ("errors", "model", "clock", "measures", "text"),
     ("lang", "etcd", "reading", "broadcast", "history", "faultlog"),
     ("keys", "watch"),
     ("settings", "plugins"),
@@ -19,7 +19,7 @@ FLOORS = (
     ("publish",),
     ("show", "roll"),
     ("monitor",),
-    ("demo", "web"),
+    ("demo", "web", "statusfile"),
     ("cli",),
     ("__main__",),
 )

@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     import socket
+    from pathlib import Path
 
 
 def listener(listen: str) -> socket.socket | None:
@@ -25,6 +26,18 @@ def listener(listen: str) -> socket.socket | None:
         return bind(listen)
     except OSError as error:
         raise click.UsageError(f"--listen {listen}: {error.strerror or error}") from error
+
+
+def check_token(path: Path | None) -> None:
+    """Look into the file of the token, so that one that can't be read or is empty is told at the start."""
+    if path is None:
+        return
+    try:
+        empty = not path.read_bytes().strip()
+    except OSError as error:
+        raise click.UsageError(f"--http-token-file {path}: {error.strerror}") from error
+    if empty:
+        raise click.UsageError(f"--http-token-file {path}: there is no token in it")
 
 
 def url(listening: socket.socket) -> str:

@@ -4,6 +4,26 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    _Handler = logging.StreamHandler[TextIO]
+else:
+    _Handler = logging.StreamHandler
+
+
+class _Stderr(_Handler):
+    """Writes to what ``sys.stderr`` is at the moment: a progress line on a terminal takes its place for a while."""
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, stream: TextIO) -> None:
+        pass
 
 
 def set_up(form: str, level: str) -> None:
@@ -12,7 +32,7 @@ def set_up(form: str, level: str) -> None:
     :param form: ``console`` or ``json``.
     :param level: least level of the package's own lines.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr()
     if form == "json":
         from pythonjsonlogger.json import JsonFormatter
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-import anyio
 import click
 
 from ha_monitor.cli.keyfile import read_keys
 from ha_monitor.cli.logs import set_up
+from ha_monitor.cli.progress import until_synced
 from ha_monitor.monitor import HaMonitor
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from ha_monitor.settings import Settings
 
-QUIET = ("listen", "publish", "log_format", "log_level")
+QUIET = (
+    "listen", "http_token_file", "status_file", "status_file_on_stop", "publish", "log_format", "log_level",
+)  # fmt: skip
 """Settings that have no meaning for a question."""
 
 data_option = click.option(
@@ -28,8 +30,6 @@ data_option = click.option(
     metavar="FILE",
     help="Take the keys from a file, as load does, and ask no etcd; - for standard input.",
 )
-
-_PATIENCE = 5.0  # seconds between two lines on why it takes so long
 
 
 @contextlib.asynccontextmanager
@@ -41,9 +41,5 @@ async def evaluated(settings: Settings, data: TextIOWrapper | None) -> AsyncIter
     set_up("console", "error")
     keys = None if data is None else dict(read_keys(data))
     async with HaMonitor(settings.model_copy(update={"publish": "none"}), keys=keys) as monitor:
-        while True:
-            with anyio.move_on_after(_PATIENCE):
-                await monitor.synced()
-                break
-            click.echo(f"waiting: {monitor.readiness().reason}", err=True)
+        await until_synced(monitor, lambda words: click.echo(words, err=True))
         yield monitor

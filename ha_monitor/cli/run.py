@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import signal
 from typing import TYPE_CHECKING
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
-from ha_monitor.cli.http import listener, url
+from ha_monitor.cli.http import check_token, listener, url
 from ha_monitor.cli.logs import set_up
 from ha_monitor.cli.options import settings_options
+from ha_monitor.cli.progress import until_synced
 from ha_monitor.model import Change, Resync
 from ha_monitor.monitor import HaMonitor
+from ha_monitor.statusfile import keep_status_file
 
 if TYPE_CHECKING:
     import socket
@@ -29,6 +32,10 @@ log = logging.getLogger("ha_monitor")
 def run(settings: Settings) -> None:
     """Watch etcd and publish, until SIGTERM or SIGINT."""
     set_up(settings.log_format, settings.log_level)
+    check_token(settings.http_token_file)
+    status_file = settings.status_file
+    if status_file is not None and not status_file.parent.is_dir():
+        raise click.UsageError(f"--status-file {status_file}: there is no folder {status_file.parent}")
     listening = listener(settings.listen)
     with listening or contextlib.nullcontext():
         anyio.run(_serve, settings, listening)
@@ -37,12 +44,15 @@ def run(settings: Settings) -> None:
 async def _serve(settings: Settings, listening: socket.socket | None) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with HaMonitor(settings) as monitor, anyio.create_task_group() as tasks:
-            tasks.start_soon(_log_changes, monitor)
+            tasks.start_soon(_log_changes, monitor, settings.log_format == "console")
+            if settings.status_file is not None:
+                keep = functools.partial(keep_status_file, remove=settings.status_file_on_stop == "remove")
+                tasks.start_soon(keep, monitor, settings.status_file)
             if listening is not None:
                 from ha_monitor.web.app import create_app
                 from ha_monitor.web.server import serve
 
-                tasks.start_soon(serve, create_app(monitor), listening)
+                tasks.start_soon(serve, create_app(monitor, settings.http_token_file), listening)
                 log.info("HTTP on %s", url(listening))
             async for number in signals:
                 log.info("%s: stopping", signal.Signals(number).name)
@@ -50,10 +60,10 @@ async def _serve(settings: Settings, listening: socket.socket | None) -> None:
             tasks.cancel_scope.cancel()
 
 
-async def _log_changes(monitor: HaMonitor) -> None:
-    """Write a line for each transition."""
+async def _log_changes(monitor: HaMonitor, draw: bool) -> None:
+    """Write a line for each transition, and now and then how far the first list is."""
     async with monitor.changes() as changes:
-        await monitor.synced()
+        await until_synced(monitor, log.info, draw=draw)
         resources = sum(1 for _ in monitor.resources())
         problems = sum(1 for _ in monitor.problems())
         log.info("synced: %d resources, %d problems", resources, problems)
@@ -65,8 +75,9 @@ async def _log_changes(monitor: HaMonitor) -> None:
 
 
 def _line(change: Change) -> str:
+    reason = f": {change.reason}" if change.reason else ""
     return (
-        f"{change.type}/{change.id} {change.entry}: {change.old or 'new'} -> {change.new or 'gone'}"
+        f"{change.type}/{change.id} {change.entry}: {change.old or 'new'} -> {change.new or 'gone'}{reason}"
         f" (status {change.status}, active {change.active or 'none'}, revision {change.revision})"
     )
 
@@ -81,4 +92,5 @@ def _fields(change: Change) -> dict[str, object]:
         "status": change.status,
         "active": change.active,
         "revision": change.revision,
+        "reason": change.reason,
     }

@@ -60,6 +60,9 @@ class Owner(Protocol):
     def entry_changed(self, entry: Entry, old: Status | None) -> None:
         """The entry's status is another one; ``old`` is ``None`` at its first evaluation."""
 
+    def entry_explained(self) -> None:
+        """The entry's status is the same, for another reason."""
+
     def now(self) -> tuple[float, float]:
         """Give the time: monotonic, and since the epoch."""
 
@@ -134,12 +137,14 @@ class Entry:
         if status is Status.FAIL and self.status is not Status.FAIL and not owner.may_fail():
             status, reason = Status.UNKNOWN, "etcd can't be heard"
             self.timer = owner.call_when_heard(self)
-        self.reason = reason
+        explained, self.reason = reason != self.reason, reason
         old = self.status
         if status is not old:
             self.status = status
             self.since = wall
             owner.entry_changed(self, old)
+        elif explained:
+            owner.entry_explained()
 
     def _judge(self, now: float) -> Judgement:
         assert self.entry_type is not None  # noqa: S101 - entries of other workers have no task

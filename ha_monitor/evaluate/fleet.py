@@ -135,6 +135,10 @@ class Fleet:
         self._settles[unit] = None
         self._work.set()
 
+    def seen_otherwise(self) -> None:
+        """Note that something that can be seen of a resource is another one."""
+        self.generation += 1
+
     # -- time, and whether etcd is heard
 
     def now(self) -> tuple[float, float]:
@@ -328,7 +332,7 @@ class Fleet:
         self.on_settled(unit.family, unit.id)
 
     def _tell(self, unit: Unit) -> None:
-        self.generation += 1
+        self.seen_otherwise()
         changes = changes_of(unit, self._gone.pop(unit, ()), self._clock.time())
         if changes:
             self.on_changes(changes)

@@ -41,6 +41,9 @@ class Host(Protocol):
     def settle_soon(self, unit: Unit) -> None:
         """Have the verdict worked out."""
 
+    def seen_otherwise(self) -> None:
+        """Note that something that can be seen is another one."""
+
     def now(self) -> tuple[float, float]:
         """Give the time: monotonic, and since the epoch."""
 
@@ -102,6 +105,10 @@ class Unit:
             self.missing -= 1
         if not self.missing:
             self.host.settle_soon(self)
+
+    def entry_explained(self) -> None:
+        """Note that an entry's status has another reason."""
+        self.host.seen_otherwise()
 
     def now(self) -> tuple[float, float]:
         """Give the time: monotonic, and since the epoch."""

@@ -13,7 +13,8 @@ import anyio
 from starlette.responses import Response
 
 from ha_monitor.model import Resync
-from ha_monitor.web.shapes import encode, heartbeat_shape, resource_shape, rfc3339, transition_shape
+from ha_monitor.text import rfc3339
+from ha_monitor.web.shapes import encode, heartbeat_shape, resource_shape, transition_shape
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
@@ -97,8 +98,7 @@ class EventStream(Response):
         if isinstance(taken, Resync):
             await self._snapshot(send)
             return
-        wanted = self._query.type
-        told = [change for change in taken if wanted is None or change.type == wanted]
+        told = [change for change in taken if self._query.type in ("", change.type)]
         if told:
             await _write(send, b"".join(_event("change", encode(transition_shape(change))) for change in told))
 
@@ -116,7 +116,7 @@ class EventStream(Response):
         )
         await _write(send, head.encode())
         if self._query.snapshot == "resources":
-            found = monitor.roll.find(self._query.type)
+            found = monitor.roll.find(self._query.type or None)
             comma = b""
             for start in range(0, len(found), _AT_ONCE):
                 lines: list[bytes] = []

@@ -17,6 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from ha_monitor.measures import BOUNDS
+from ha_monitor.text import legible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,17 +66,17 @@ class _Measured(Collector):
         resources = GaugeMetricFamily("ha_monitor_resources", "Resources by status.", labels=("type", "status"))
         for type_, counts in self._monitor.roll.summary().items():
             for status, count in counts.items():
-                resources.add_metric((type_, status), count)
+                resources.add_metric((legible(type_), status), count)
         yield resources
         problems = GaugeMetricFamily("ha_monitor_problems", "Resources with a problem.", labels=("type",))
         for type_, count in measures.problems.items():
-            problems.add_metric((type_,), count)
+            problems.add_metric((legible(type_),), count)
         yield problems
         transitions = CounterMetricFamily(
             "ha_monitor_transitions", "How often resources came to a status.", labels=("type", "status")
         )
-        for labels, count in sorted(measures.transitions.items()):
-            transitions.add_metric(labels, count)
+        for (type_, status), count in sorted(measures.transitions.items()):
+            transitions.add_metric((legible(type_), status), count)
         yield transitions
 
     def _each(self) -> Metric:
@@ -85,7 +86,8 @@ class _Measured(Collector):
             labels=("type", "id", "status", "active"),
         )
         for record in self._monitor.resources():
-            family.add_metric((record.type, record.id, record.status.value, record.active or ""), 1)
+            labels = (record.type, record.id, record.status.value, record.active or "")
+            family.add_metric([legible(label) for label in labels], 1)
         return family
 
 
@@ -101,7 +103,7 @@ def _watches(measures: Measures) -> Iterator[Metric]:
         "ha_monitor_watch_lag_seconds", "Seconds since the watch was last proven to be right.", labels=("prefix",)
     )
     for watch in measures.watches:
-        prefix = (watch.prefix,)
+        prefix = (legible(watch.prefix),)
         events.add_metric(prefix, watch.events)
         relists.add_metric(prefix, watch.relists)
         reconnects.add_metric(prefix, watch.reconnects)

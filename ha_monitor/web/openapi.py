@@ -48,7 +48,7 @@ def _operation(endpoint: Endpoint, answer: Any, failure: Any, *, guarded: bool) 
     if endpoint.not_so is not None:
         refused = {"anyOf": [answer, failure]} if "{id}" in endpoint.path else answer
         responses[str(endpoint.not_so)] = _response("It is not so.", refused)
-    if "{id}" in endpoint.path or endpoint.query is shapes.HistoryQuery:
+    if "{id}" in endpoint.path:
         responses["404"] = _response("There is no such resource.", failure)
     operation: dict[str, Any] = {"summary": endpoint.says, "parameters": _parameters(endpoint), "responses": responses}
     if guarded and not open_to_all:
@@ -69,15 +69,7 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     ]
     schema = msgspec.json.schema(endpoint.query, ref_template=_TEMPLATE)["$defs"][endpoint.query.__name__]
     in_query = [
-        {"name": name, "in": "query", "required": False, "schema": _given(property_)}
+        {"name": name, "in": "query", "required": False, "schema": property_}
         for name, property_ in schema["properties"].items()
     ]
     return in_path + in_query
-
-
-def _given(property_: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Take out the null that stands for a parameter that is not given."""
-    branches = [branch for branch in property_.get("anyOf", ()) if branch != {"type": "null"}]
-    if len(branches) == 1:
-        return dict(branches[0])
-    return {name: value for name, value in property_.items() if value is not None}

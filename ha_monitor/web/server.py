@@ -35,7 +35,13 @@ def bind(listen: str) -> socket.socket:
 async def serve(app: Starlette, listener: socket.socket) -> None:
     """Answer until cancelled; then streams end, and open requests have a second."""
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=_LAST_ANSWERS, ws="none"
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=_LAST_ANSWERS,
+        ws="none",
     )
     server = _Server(config)
 

@@ -6,11 +6,12 @@ Times are RFC 3339, UTC; ``null`` where there is none yet.
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+
+from ha_monitor.text import legible, rfc3339
 
 if TYPE_CHECKING:
     from ha_monitor.model import Change, Readiness
@@ -18,29 +19,29 @@ if TYPE_CHECKING:
 
 Status = Literal["UP", "DEGRADED", "DOWN", "UNKNOWN"]
 EntryStatus = Literal["UP", "DOWN", "FAIL", "UNKNOWN"]
-Name = Annotated[str, Meta(min_length=1)]
 
 
 # -- questions
 
 
 class ResourcesQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which resources, in which order, and which part of them."""
+    """Which resources, in which order, and which part of them; an empty filter lets all pass."""
 
-    type: Annotated[Name, Meta(description="only this resource type")] | None = None
-    status: (
-        Annotated[
-            Literal["UP", "DEGRADED", "DOWN", "UNKNOWN", "PROBLEM"],
-            Meta(description="only this status, or those with a problem"),
-        ]
-        | None
-    ) = None
+    type: Annotated[str, Meta(description="only this resource type")] = ""
+    status: Annotated[
+        Literal["", "UP", "DEGRADED", "DOWN", "UNKNOWN", "PROBLEM"],
+        Meta(description="only this status, or those with a problem"),
+    ] = ""
     q: Annotated[str, Meta(description="text in name, id, type or problem", max_length=200)] = ""
     limit: Annotated[int, Meta(ge=1, le=1000, description="how many at the most")] = 100
-    offset: Annotated[int, Meta(ge=0, le=10_000_000, description="how many to pass over; not with cursor")] = 0
-    cursor: Annotated[Name, Meta(description="cursor of the answer before: what comes next, by type and id")] | None = (
-        None
-    )
+    offset: Annotated[int, Meta(ge=0, le=10_000_000, description="how many to pass over")] = 0
+    cursor: Annotated[
+        str,
+        Meta(
+            pattern="^(([0-9a-f]{2})+-([0-9a-f]{2})+)?$",
+            description="cursor of the answer before: what comes next by type and id, whatever order and offset say",
+        ),
+    ] = ""
     order: Annotated[
         Literal["id", "name", "health"],
         Meta(description="id: by type and id; name: by type, name and id; health: what is down first"),
@@ -48,24 +49,26 @@ class ResourcesQuery(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ProbeQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """What has to be so; at least one of the two."""
+    """What has to be so; without either, any entry has to be active."""
 
-    active: Annotated[Name, Meta(description="the entry that has to be active")] | None = None
-    status: Annotated[Status, Meta(description="the status that it has to have")] | None = None
+    active: Annotated[str, Meta(description="the entry that has to be active")] = ""
+    status: Annotated[
+        Literal["", "UP", "DEGRADED", "DOWN", "UNKNOWN"], Meta(description="the status that it has to have")
+    ] = ""
 
 
 class HistoryQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whose transitions: ``type`` and ``id`` go together; of all without them."""
+    """Whose transitions; of one resource, more of them are kept."""
 
-    type: Name | None = None
-    id: Name | None = None
+    type: Annotated[str, Meta(description="only of this resource type")] = ""
+    id: Annotated[str, Meta(description="only of resources with this id")] = ""
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
 class EventsQuery(Struct, frozen=True, forbid_unknown_fields=True):
     """What the snapshot holds, and of which type the changes are."""
 
-    type: Annotated[Name, Meta(description="only this resource type")] | None = None
+    type: Annotated[str, Meta(description="only this resource type")] = ""
     snapshot: Annotated[Literal["resources", "none"], Meta(description="none: it has no resources")] = "resources"
 
 
@@ -190,13 +193,6 @@ class Failure(Struct):
 # -- from the monitor's records to these
 
 
-def rfc3339(at: float) -> str | None:
-    """Write a time; ``None`` for the zero that stands for none."""
-    if not at:
-        return None
-    return datetime.fromtimestamp(at, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def resource_shape(record: Record) -> Resource:
     """Give a resource's shape."""
     return Resource(
@@ -229,4 +225,4 @@ def encode(shape: object) -> bytes:
     try:
         return msgspec.json.encode(shape)
     except UnicodeEncodeError:
-        return json.dumps(msgspec.to_builtins(shape), ensure_ascii=False).encode("utf-8", "replace")
+        return legible(json.dumps(msgspec.to_builtins(shape), ensure_ascii=False)).encode()

@@ -24,6 +24,9 @@ class Host:
     def settle_soon(self, unit: Unit) -> None:
         raise NotImplementedError
 
+    def seen_otherwise(self) -> None:
+        raise NotImplementedError
+
     def now(self) -> tuple[float, float]:
         raise NotImplementedError
 

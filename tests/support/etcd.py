@@ -182,7 +182,7 @@ class Etcd:
     def put(self, key: str, value: object) -> int:
         """Put one key; gives the revision."""
         answer = self._kv.Put(
-            rpc.PutRequest(key=key.encode(), value=encode(value)),
+            rpc.PutRequest(key=key.encode("utf-8", "surrogateescape"), value=encode(value)),
             timeout=CALL,
             wait_for_ready=True,
             metadata=self.metadata,
@@ -191,7 +191,10 @@ class Etcd:
 
     def delete(self, key: str) -> int:
         answer = self._kv.DeleteRange(
-            rpc.DeleteRangeRequest(key=key.encode()), timeout=CALL, wait_for_ready=True, metadata=self.metadata
+            rpc.DeleteRangeRequest(key=key.encode("utf-8", "surrogateescape")),
+            timeout=CALL,
+            wait_for_ready=True,
+            metadata=self.metadata,
         )
         return int(answer.header.revision)
 
@@ -205,10 +208,13 @@ class Etcd:
     def txn(self, puts: Mapping[str, object], deletes: Collection[str] = ()) -> int:
         """Put and delete keys in one transaction: one revision for all."""
         operations = [
-            rpc.RequestOp(request_put=rpc.PutRequest(key=key.encode(), value=encode(value)))
+            rpc.RequestOp(request_put=rpc.PutRequest(key=key.encode("utf-8", "surrogateescape"), value=encode(value)))
             for key, value in puts.items()
         ]
-        operations += [rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=key.encode())) for key in deletes]
+        operations += [
+            rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=key.encode("utf-8", "surrogateescape")))
+            for key in deletes
+        ]
         answer = self._kv.Txn(
             rpc.TxnRequest(success=operations), timeout=CALL, wait_for_ready=True, metadata=self.metadata
         )

@@ -1,0 +1,161 @@
+"""Every resource's status in one JSON file, for the program next door: whole at any moment, and never silently stale.
+
+.. code-block:: json
+
+    {"ready": true, "reason": "", "written_at": "2026-03-01T03:12:05.120Z", "resources": {"ha_interface": {"ID": {
+      "name": "", "status": "DEGRADED", "active": "secondary", "since": "2026-03-01T03:12:05.118Z", "version": 1,
+      "problem": null, "entries": {"primary": "DOWN", "secondary": "UP"}}}}}
+
+``ready`` is false as long as what it says can't be vouched for: before the first list, while etcd can't be heard, and
+after the end. It is written on change only, so its age says nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+import msgspec
+
+from ha_monitor.text import legible, rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ha_monitor.model import Resource
+    from ha_monitor.monitor import HaMonitor
+
+log = logging.getLogger(__name__)
+
+_LOOK = 0.5  # seconds between two looks at what no change tells: readiness, and problems
+_AGAIN = 5.0  # seconds until a write that failed is tried again
+_AT_ONCE = 200  # resources that are encoded before others have a turn
+
+
+class _Entry(msgspec.Struct):
+    name: str
+    status: str
+    active: str | None
+    since: str | None
+    version: int | None
+    problem: str | None
+    entries: dict[str, str]
+
+
+async def keep_status_file(monitor: HaMonitor, path: Path, *, remove: bool) -> None:
+    """Keep the file up to date until cancelled; then say in it that nobody does any longer, or remove it.
+
+    What an earlier run left is marked at once. Where the file can't be written, a warning says so, and it is tried
+    again every few seconds.
+    """
+    file = _File(path)
+    try:
+        file.disown("ha_monitor is starting")
+        await _follow(monitor, file)
+    finally:
+        if remove:
+            file.remove()
+        else:
+            file.disown("ha_monitor has ended")
+
+
+async def _follow(monitor: HaMonitor, file: _File) -> None:
+    async with monitor.changes() as changes:
+        await monitor.synced()
+        seen: object = None
+        while not changes.ended:
+            readiness = monitor.readiness()
+            # The words of an outage go on changing with its retries; its first ones are kept.
+            now = monitor.generation, readiness.ready
+            if now != seen:
+                began = time.monotonic()
+                resources = await _resources(monitor)
+                says = {"ready": readiness.ready, "reason": legible(readiness.reason), "resources": resources}
+                if await file.write(says):
+                    seen = now
+                    # A storm of changes to a large site is to cost a tenth of a core here.
+                    await anyio.sleep(10 * (time.monotonic() - began))
+                else:
+                    await anyio.sleep(_AGAIN)
+            with anyio.move_on_after(_LOOK):
+                await changes.wait()
+            changes.take()
+
+
+async def _resources(monitor: HaMonitor) -> dict[str, dict[str, _Entry]]:
+    found: dict[str, dict[str, _Entry]] = {}
+    for number, resource in enumerate(monitor.resources(), 1):
+        found.setdefault(legible(resource.type), {})[legible(resource.id)] = _entry(resource)
+        if number % _AT_ONCE == 0:
+            await anyio.lowlevel.checkpoint()
+    return found
+
+
+def _entry(resource: Resource) -> _Entry:
+    return _Entry(
+        legible(resource.name),
+        resource.status.value,
+        resource.active,
+        rfc3339(resource.since),
+        resource.version,
+        resource.problem and legible(resource.problem),
+        {name: entry.status.value for name, entry in resource.entries.items()},
+    )
+
+
+class _File:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._next = path.with_name(f".{path.name}.next")
+        self._said: bytes | None = None
+        self._failing = False
+
+    async def write(self, says: dict[str, Any]) -> bool:
+        """Write what it is to say, where that is something else than it says; tell whether that went well."""
+        encoded = msgspec.json.encode(says)
+        if encoded == self._said:
+            return True
+        says = {**says, "written_at": rfc3339(time.time())}
+        return await anyio.to_thread.run_sync(self._attempt, lambda: self._replace(msgspec.json.encode(says)), encoded)
+
+    def disown(self, reason: str) -> None:
+        """Have what stands there say that it can't be vouched for."""
+
+        def mark() -> None:
+            try:
+                stands = msgspec.json.decode(self._path.read_bytes(), type=dict[str, Any])
+            except (FileNotFoundError, msgspec.DecodeError):
+                stands = {"resources": {}}
+            self._replace(msgspec.json.encode({**stands, "ready": False, "reason": reason}))
+
+        self._attempt(mark, None)
+
+    def remove(self) -> None:
+        """Take it away."""
+        self._attempt(lambda: self._path.unlink(missing_ok=True), None)
+
+    def _replace(self, content: bytes) -> None:
+        descriptor = os.open(self._next, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o644)  # whatever the umask: the reader is another user
+            file.write(content)
+        self._next.replace(self._path)
+
+    def _attempt(self, work: Callable[[], None], said: bytes | None) -> bool:
+        try:
+            work()
+        except OSError as error:
+            if not self._failing:
+                log.warning("status file %s: %s", self._path, error.strerror or error)
+            self._failing = True
+            return False
+        if self._failing:
+            log.warning("status file %s: written again", self._path)
+        self._failing = False
+        self._said = said
+        return True

@@ -1,0 +1,108 @@
+"""/metrics as Prometheus reads it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from tests.support import site
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.conftest import StartService
+    from tests.support.etcd import Etcd
+
+Series = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+def series(text: str) -> Series:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in parse(text)
+        for sample in family.samples
+    }
+
+
+def value(of: Series, name: str, **labels: str) -> float:
+    return of[name, tuple(sorted(labels.items()))]
+
+
+def test_what_is_counted_is_right(client: httpx.Client, pairs: list[site.HaInterface], etcd: Etcd) -> None:
+    before = series(client.get("/metrics").text)
+    for status, count in {"UP": 1, "DEGRADED": 2, "DOWN": 1, "UNKNOWN": 2}.items():
+        assert value(before, "ha_monitor_resources", type="ha_interface", status=status) == count
+    assert value(before, "ha_monitor_problems", type="ha_interface") == 1
+    assert value(before, "ha_monitor_ready") == 1
+    assert value(before, "ha_monitor_leader") == 1
+    assert value(before, "ha_monitor_publish_pending") == 0
+    assert 0 <= value(before, "ha_monitor_watch_lag_seconds", prefix="/config/v2.0/ha_interfaces/") < 30
+    etcd.put(pairs[0].primary_state, site.DOWN)
+    etcd.wait_record(pairs[0].record, site.record("DOWN"))
+    while True:  # the answer to the write may come after the record is seen
+        after = series(client.get("/metrics").text)
+        counts = ("ha_monitor_published_total", "ha_monitor_etcd_revision")  # and the proof with the next probe
+        if all(value(after, name) > value(before, name) for name in counts):
+            break
+    for name, labels in (
+        ("ha_monitor_transitions_total", {"type": "ha_interface", "status": "DEGRADED"}),
+        ("ha_monitor_published_total", {}),
+        ("ha_monitor_publish_latency_seconds_count", {}),
+        ("ha_monitor_publish_latency_seconds_bucket", {"le": "+Inf"}),
+    ):
+        assert value(after, name, **labels) == value(before, name, **labels) + 1, name
+    events = "/monitoring/v2.0/er_physical_interfaces/"
+    assert value(after, "ha_monitor_etcd_events_total", prefix=events) == 1
+    assert value(after, "ha_monitor_publish_failures_total") == 0
+    assert value(after, "ha_monitor_relists_total", prefix=events) == 0
+    assert value(after, "ha_monitor_watch_reconnects_total", prefix=events) == 0
+
+
+def test_a_series_for_each_resource_only_where_it_is_asked_for(
+    client: httpx.Client, pairs: list[site.HaInterface]
+) -> None:
+    assert "ha_monitor_resource_status" not in client.get("/metrics").text
+    each = series(client.get("/metrics", params={"resources": 1}).text)
+    found = {dict(labels)["id"]: dict(labels) for name, labels in each if name == "ha_monitor_resource_status"}
+    assert sorted(found) == [pair.id for pair in pairs]
+    assert (found[pairs[1].id]["status"], found[pairs[1].id]["active"]) == ("DEGRADED", "secondary")
+
+
+def test_openmetrics_is_spoken_where_it_is_asked_for(client: httpx.Client) -> None:
+    answer = client.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    families = parse_openmetrics(answer.text)  # type: ignore[no-untyped-call]
+    assert "ha_monitor_build" in {family.name for family in families}
+
+
+def test_reconnects_and_relists_are_counted(own_etcd: Etcd, service: StartService) -> None:
+    pair = site.HaInterface()
+    own_etcd.txn(site.ha_template() | pair.keys())
+    running = service(etcd=own_etcd)
+    own_etcd.kill()
+    while running.get("/readyz")[0] == 200:
+        pass
+    assert value(series(running.get("/metrics")[1].decode()), "ha_monitor_ready") == 0
+    own_etcd.start()
+    running.wait_ready(30.0)
+    now = series(running.get("/metrics")[1].decode())
+    assert value(now, "ha_monitor_watch_reconnects_total", prefix="/config/v2.0/ha_interfaces/") >= 1
+
+
+def test_promtool_has_nothing_against_it(client: httpx.Client) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed: Debian's package prometheus")
+    ended = subprocess.run(
+        [promtool, "check", "metrics"],
+        input=client.get("/metrics", params={"resources": 1}).content,
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")

@@ -1,0 +1,53 @@
+"""/openapi.json, and a service asked everything that it promises, by schemathesis."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
+
+    from tests.conftest import StartService
+    from tests.support import site
+
+EXAMPLES = 40  # requests for each operation
+
+CONFIG = """
+[checks]
+not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "503"]
+"""
+"""503 is an answer here: a probe's no, and not ready."""
+
+
+def test_every_path_is_described(client: httpx.Client) -> None:
+    document = client.get("/openapi.json").json()
+    assert document["openapi"] == "3.1.0"
+    assert set(document["paths"]) == {
+        "/healthz", "/readyz", "/probe/{type}/{id}", "/api/v1/resources", "/api/v1/resources/{type}/{id}",
+        "/api/v1/summary", "/api/v1/map", "/api/v1/history",
+    }  # fmt: skip
+    assert all(list(path) == ["get"] for path in document["paths"].values())
+
+
+@pytest.mark.parametrize("guarded", [False, True], ids=["open", "with a token"])
+def test_schemathesis_has_nothing_against_it(
+    guarded: bool, pairs: list[site.HaInterface], service: StartService, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("let-me-in\n")
+    tmp_path.joinpath("schemathesis.toml").write_text(CONFIG)
+    running = service(*(("--http-token-file", str(token)) if guarded else ()))
+    authorized = ("--header", "Authorization: Bearer let-me-in") if guarded else ()
+    line = [
+        sys.executable, "-m", "schemathesis.cli", "run", f"{running.url}/openapi.json", "--checks", "all",
+        "--max-examples", str(EXAMPLES), "--generation-database", "none", "--no-color", "--seed", "1", *authorized,
+    ]  # fmt: skip
+    ended = subprocess.run(line, capture_output=True, timeout=110, check=False, cwd=tmp_path, text=True)
+    assert ended.returncode == 0, ended.stdout[-6000:] + ended.stderr
+    assert running.running
