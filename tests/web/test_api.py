@@ -13,6 +13,7 @@ from tests.support import site
 if TYPE_CHECKING:
     from tests.conftest import StartService
     from tests.support.etcd import Etcd
+    from tests.web.conftest import Shown
 
 
 def ids(answer: httpx.Response) -> list[str]:
@@ -20,15 +21,18 @@ def ids(answer: httpx.Response) -> list[str]:
     return [resource["id"] for resource in answer.json()["resources"]]
 
 
-def test_a_resource_with_all_that_is_known_of_it(client: httpx.Client, pairs: list[site.HaInterface]) -> None:
+def test_a_resource_with_all_that_is_known_of_it(shown: Shown) -> None:
+    client, pairs = shown.client, shown.pairs
     failover = pairs[1]
-    shown: dict[str, Any] = client.get(f"/api/v1/resources/ha_interface/{failover.id}").json()
-    entries = shown.pop("entries")
-    times = [datetime.datetime.fromisoformat(shown.pop(name).replace("Z", "+00:00")) for name in ("since", "proven_at")]
+    resource: dict[str, Any] = client.get(f"/api/v1/resources/ha_interface/{failover.id}").json()
+    entries = resource.pop("entries")
+    times = [
+        datetime.datetime.fromisoformat(resource.pop(name).replace("Z", "+00:00")) for name in ("since", "proven_at")
+    ]
     now = datetime.datetime.now(datetime.timezone.utc)
     assert all(abs((now - at).total_seconds()) < 60 for at in times)
-    assert shown.pop("revision") > 0
-    assert shown == {
+    assert resource.pop("revision") > 0
+    assert resource == {
         "type": "ha_interface", "id": failover.id, "name": "", "version": 1, "template": "ha_interface_monitoring",
         "status": "DEGRADED", "active": "secondary", "problem": None, "published": site.record("DOWN"), "stale": False,
     }  # fmt: skip
@@ -37,7 +41,8 @@ def test_a_resource_with_all_that_is_known_of_it(client: httpx.Client, pairs: li
     assert entries["primary"] == {"status": "DOWN", "key": failover.primary_state, "reason": 'interface is "DOWN"'}
 
 
-def test_resources_are_filtered(client: httpx.Client, pairs: list[site.HaInterface]) -> None:
+def test_resources_are_filtered(shown: Shown) -> None:
+    client, pairs = shown.client, shown.pairs
     up, failover, degraded, down, unknown, problem = (pair.id for pair in pairs)
     assert ids(client.get("/api/v1/resources")) == [pair.id for pair in pairs]
     for query, expected in (
@@ -75,14 +80,16 @@ def test_a_cursor_leads_through_all_of_them_though_some_come_and_go(
     assert seen == [pair.id for pair in pairs]
 
 
-def test_the_summary_names_every_status(client: httpx.Client) -> None:
-    assert client.get("/api/v1/summary").json() == {"ha_interface": {"UP": 1, "DEGRADED": 2, "DOWN": 1, "UNKNOWN": 2}}
+def test_the_summary_names_every_status(shown: Shown) -> None:
+    assert shown.client.get("/api/v1/summary").json() == {
+        "ha_interface": {"UP": 1, "DEGRADED": 2, "DOWN": 1, "UNKNOWN": 2}
+    }
 
 
-def test_the_map_has_a_letter_for_each(client: httpx.Client) -> None:
-    shown = client.get("/api/v1/map").json()
-    assert shown.pop("generation") > 0
-    assert shown == {"problems": 1, "types": [{"type": "ha_interface", "codes": "USDX?P"}]}
+def test_the_map_has_a_letter_for_each(shown: Shown) -> None:
+    seen = shown.client.get("/api/v1/map").json()
+    assert seen.pop("generation") > 0
+    assert seen == {"problems": 1, "types": [{"type": "ha_interface", "codes": "USDX?P"}]}
 
 
 def test_the_history_tells_what_went_how_and_why(
@@ -157,8 +164,8 @@ def test_a_probe_says_whether_it_is_so(client: httpx.Client, pairs: list[site.Ha
         ("/page/%2e%2e/api.py", 404, "there is nothing at /page/../api.py"),
     ],
 )
-def test_what_is_wrong_is_told_in_words(client: httpx.Client, path: str, status: int, words: str) -> None:
-    answer = client.get(path)
+def test_what_is_wrong_is_told_in_words(shown: Shown, path: str, status: int, words: str) -> None:
+    answer = shown.client.get(path)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == {"error": words}
@@ -166,16 +173,16 @@ def test_what_is_wrong_is_told_in_words(client: httpx.Client, path: str, status:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/", "/api/v1/resources", "/api/v1/events", "/metrics", "/page/page.css"])
-def test_nothing_can_be_changed(client: httpx.Client, method: str, path: str) -> None:
-    answer = client.request(method, path)
+def test_nothing_can_be_changed(shown: Shown, method: str, path: str) -> None:
+    answer = shown.client.request(method, path)
     assert answer.status_code == 405
     assert answer.json()["error"].startswith(f"{method} is not for {path}")
     assert "GET" in answer.headers["allow"]
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/summary", "/nothing", "/metrics", "/openapi.json", "/healthz"])
-def test_every_answer_keeps_a_browser_from_harm(client: httpx.Client, path: str) -> None:
-    headers = client.get(path).headers
+def test_every_answer_keeps_a_browser_from_harm(shown: Shown, path: str) -> None:
+    headers = shown.client.get(path).headers
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "unsafe" not in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
