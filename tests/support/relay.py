@@ -82,13 +82,16 @@ class Relay:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _end(self) -> None:
-        self._server.close()
+        # First of all no more are accepted: a server that is closed between accepting a connection and serving it
+        # leaves that socket open (asyncio of Python 3.11).
+        self._loop.remove_reader(self._server.sockets[0].fileno())
         for _ in range(5):  # what was accepted and what was aborted each take turns of the loop of their own
             self._drop_all()
             for task in tuple(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await asyncio.sleep(0)
+        self._server.close()
 
     def _drop_all(self) -> None:
         for writer in tuple(self._writers):
