@@ -9,7 +9,7 @@ SECONDS ?= 60
 SEED ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test lint types format pytest soak clean
+.PHONY: demo test lint types format pytest soak picture clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/ha-monitor demo $(ARGS)
@@ -29,6 +29,10 @@ pytest: $(VENV)/.test
 # Random changes and faults, with an oracle: make soak SECONDS=1800 [SEED=7]
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak.soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+# The README's picture of the page, as Chromium shows it today.
+picture: $(VENV)/.test
+	HA_MONITOR_PICTURE=$(CURDIR)/examples/page.png $(BIN)/python -m pytest -q -n 0 tests/web/test_page.py -k picture
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .

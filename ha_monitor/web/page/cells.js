@@ -13,19 +13,20 @@ export const PAINTED = "U?DSPX";
  */
 export function layOut(types, width, height, ratio) {
   const few = types.length <= LABELLED && width >= 560 * ratio;
-  const gutter = few ? Math.round(Math.min(160 * ratio, width * 0.2)) : 0;
+  const edge = Math.round(2 * ratio); // for the ring around a cell at the border
+  const gutter = edge + (few ? Math.round(Math.min(160 * ratio, width * 0.2)) : 0);
   const line = few ? Math.round(16 * ratio) : 0;
   const gap = few ? Math.round(4 * ratio) : 0;
   const counts = few ? types.map(({ codes }) => codes.length) : [types.reduce((n, { codes }) => n + codes.length, 0)];
-  const rowsOf = (count, size) => Math.ceil(count / Math.max(1, Math.floor((width - gutter) / size)));
+  const rowsOf = (count, size) => Math.ceil(count / Math.max(1, Math.floor((width - gutter - edge) / size)));
   const heightAt = (size) =>
     counts.reduce((sum, count) => sum + Math.max(rowsOf(count, size) * size, line) + gap, -gap);
   let size = Math.round(LARGEST * ratio);
   while (size > 1 && heightAt(size) > height) size -= 1;
 
-  const columns = Math.max(1, Math.floor((width - gutter) / size));
+  const columns = Math.max(1, Math.floor((width - gutter - edge) / size));
   const blocks = [];
-  let top = 0;
+  let top = edge;
   let first = 0;
   for (const [i, count] of counts.entries()) {
     const tall = Math.max(rowsOf(count, size) * size, line);
@@ -33,7 +34,7 @@ export function layOut(types, width, height, ratio) {
     top += tall + gap;
     first += count;
   }
-  return { size, columns, gutter, blocks, width, height: Math.max(size, top - gap) };
+  return { size, columns, gutter, blocks, width, height: Math.max(size, top - gap) + edge };
 }
 
 /** Where a cell is: the upper left corner. */
@@ -94,7 +95,9 @@ function drawShape(context, code, x, y, r, ratio) {
     context.lineTo(x - r, y);
     context.closePath();
   } else if (code === "D") {
-    context.arc(x - r / 2, y, r, -Math.PI / 2, Math.PI / 2);
+    context.moveTo(x - r, y - r);
+    context.arc(x, y, r, -Math.PI / 2, Math.PI / 2);
+    context.lineTo(x - r, y + r);
     context.closePath();
   } else if (code === "?") {
     const line = Math.max(1.5 * ratio, r / 5);
@@ -114,6 +117,6 @@ function drawLetter(context, code, x, y, side) {
   context.font = `700 ${Math.round(side * (code === "P" ? 0.46 : 0.54))}px system-ui, sans-serif`;
   context.textAlign = "center";
   context.textBaseline = "middle";
-  context.fillText(code, code === "D" ? x - side * 0.04 : x, y + side * (code === "P" ? 0.2 : 0.04));
+  context.fillText(code, x, y + side * (code === "P" ? 0.2 : 0.04));
   context.fillStyle = fill;
 }

@@ -19,7 +19,7 @@ export class Detail {
     this.#list = el("ol", { class: "transitions" });
     const leave = el("button", { type: "button", class: "leave", "aria-label": "Close", onclick: () => this.close() }, "✕");
     dialog.append(
-      el("header", {}, this.#title, leave), this.#body,
+      el("div", { class: "head" }, this.#title, leave), this.#body,
       el("section", { class: "detail-history" }, el("h3", {}, "Its transitions"), this.#list),
     );
     dialog.addEventListener("cancel", (event) => {
