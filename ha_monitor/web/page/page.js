@@ -122,7 +122,7 @@ function showTitle() {
   if (map === null && !banner.lost) return;
   const { counts, total } = tally(map?.types ?? []);
   const state = ailments(counts).slice(0, 2).join(", ") || (total ? `all ${number(total)} up` : "no resources");
-  document.title = `${banner.lost ? "no connection" : banner.stale ? `stale: ${state}` : state} – ha_monitor`;
+  document.title = `${banner.lost ? "no connection" : banner.stale ? `stale: ${state}` : state} - ha_monitor`;
 }
 
 /** How many match, and words where none does. */
