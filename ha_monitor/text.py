@@ -15,3 +15,20 @@ def rfc3339(at: float) -> str | None:
 def legible(text: str) -> str:
     """Give text that is UTF-8, with a question mark for each byte of a key that is not: etcd's keys are bytes."""
     return text.encode("utf-8", "replace").decode()
+
+
+def printable(text: str) -> str:
+    """Give text that a terminal shows as it is: what would steer it, or break the line, is written as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def local_time(at: str) -> str:
+    """Give the time of day here, of a time as it goes over HTTP."""
+    return f"{parsed(at).astimezone():%H:%M:%S}"
+
+
+def parsed(at: str) -> datetime:
+    """Read a time as :func:`rfc3339` writes it."""
+    return datetime.fromisoformat(at.replace("Z", "+00:00"))  # Python 3.10 does not know the Z

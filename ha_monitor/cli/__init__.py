@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from ha_monitor.cli.check import check
+from ha_monitor.cli.completion import completion
 from ha_monitor.cli.demo import demo
 from ha_monitor.cli.load import load
 from ha_monitor.cli.render import render
 from ha_monitor.cli.run import run
+from ha_monitor.cli.status import status
 
 DONE, FOUND, USAGE, REFUSED = 0, 1, 2, 3
 """Exit codes: done, a check found something, wrong usage or settings, etcd refused (auth, TLS)."""
@@ -24,5 +26,5 @@ def cli() -> None:
     """
 
 
-for _command in (run, demo, check, render, load):
+for _command in (run, status, demo, check, render, load, completion):
     cli.add_command(_command)

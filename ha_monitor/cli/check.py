@@ -11,6 +11,7 @@ import click
 
 from ha_monitor.cli.once import QUIET, data_option, evaluated
 from ha_monitor.cli.options import settings_options
+from ha_monitor.text import printable
 
 if TYPE_CHECKING:
     from io import TextIOWrapper
@@ -41,7 +42,7 @@ async def _check(settings: Settings, data: TextIOWrapper | None, as_json: bool) 
         click.echo(json.dumps(named, indent=2, ensure_ascii=False))
     else:
         for where, words in problems:
-            click.echo(f"{where}: {words}")
+            click.echo(printable(f"{where}: {words}"))
         click.echo(f"{resources} resources, {len(problems)} problems", err=True)
     return 1 if problems else 0
 

@@ -7,7 +7,7 @@ import functools
 import importlib.util
 import signal
 import sys
-import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,7 +15,8 @@ import click
 
 from ha_monitor.cli.http import listener, url
 from ha_monitor.cli.logs import set_up
-from ha_monitor.cli.table import resources_table
+from ha_monitor.cli.progress import progress, until_synced
+from ha_monitor.cli.table import board, console_here, transition_line
 from ha_monitor.demo.etcd_process import EtcdMissing, running_etcd
 from ha_monitor.demo.play import play_on, play_once
 from ha_monitor.demo.site import INTERFACES, sample_site
@@ -24,15 +25,17 @@ from ha_monitor.etcd.client import EtcdClient, open_client
 from ha_monitor.model import Change, Resync
 from ha_monitor.monitor import HaMonitor
 from ha_monitor.settings import Settings
+from ha_monitor.web.shapes import resource_shape, transition_shape
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from rich.console import Console
     from rich.live import Live
 
 _LISTEN = "127.0.0.1:8080"
+_TICK = 0.5  # seconds between two drawings, at most: "since" goes on
 
 
 @click.command()
@@ -90,16 +93,22 @@ async def _until_signal(play: Callable[[], Awaitable[None]]) -> None:
 
 @contextlib.asynccontextmanager
 async def _stage() -> AsyncIterator[tuple[EtcdClient, HaMonitor]]:
-    """Set up etcd, sample site and monitor, with a line for each on the way."""
-    click.echo("starting an etcd of its own ...", err=True)
-    async with running_etcd() as address:
-        settings = Settings(etcd=(address,))
-        async with open_client(settings) as client:
+    """Set up etcd, sample site and monitor, and tell how far that is."""
+    async with contextlib.AsyncExitStack() as stack:
+        with progress(_say) as shown:
+            shown.tell("starting an etcd of its own ...")
+            address = await stack.enter_async_context(running_etcd())
+            settings = Settings(etcd=(address,))
+            client = await stack.enter_async_context(open_client(settings))
             count = await client.put_many((key, value.encode()) for key, value in sample_site().items())
-            click.echo(f"etcd {client.version} on {address}: {count} keys, {len(INTERFACES)} HA interfaces", err=True)
-            async with HaMonitor(settings) as monitor:
-                await monitor.synced()
-                yield client, monitor
+            _say(f"etcd {client.version} on {address}: {count} keys, {len(INTERFACES)} HA interfaces")
+            monitor = await stack.enter_async_context(HaMonitor(settings))
+            await until_synced(monitor, shown)
+        yield client, monitor
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"{words}\n")  # not click's echo: it would write through a line that is drawn
 
 
 async def _once() -> None:
@@ -108,9 +117,7 @@ async def _once() -> None:
 
 
 async def _show(listening: socket.socket | None) -> None:
-    from rich.console import Console
-
-    console = Console()
+    console = console_here()
     async with _stage() as (client, monitor), anyio.create_task_group() as tasks:
         tasks.start_soon(play_on, client)
         if listening is not None:
@@ -118,46 +125,39 @@ async def _show(listening: socket.socket | None) -> None:
             from ha_monitor.web.server import serve
 
             tasks.start_soon(serve, create_app(monitor), listening)
-            click.echo(f"HTTP on {url(listening)}: /healthz and /readyz", err=True)
-        await (_live(console, monitor) if console.is_terminal else _lines(monitor))
+            _say(f"the page is on {url(listening)}/")
+        where = "" if listening is None else f"; the page: {url(listening)}/"
+        await (_live(console, monitor, where) if console.is_terminal else _lines(monitor))
 
 
 async def _lines(monitor: HaMonitor) -> None:
     async with monitor.changes() as changes:
         async for change in changes:
             if isinstance(change, Change):
-                click.echo(f"{_at(change.at)}  {_words(change)}")
+                click.echo(transition_line(transition_shape(change)))
                 sys.stdout.flush()
 
 
-async def _live(console: Console, monitor: HaMonitor) -> None:
+async def _live(console: Console, monitor: HaMonitor, where: str) -> None:
     from rich.live import Live
 
-    last: list[str] = []
-    with Live(console=console, screen=False, auto_refresh=False) as live:
-        _draw(live, monitor, last)
-        async with monitor.changes() as changes:
-            async for change in changes:
-                if not isinstance(change, Resync):
-                    last.append(f"{_at(change.at)}  {_words(change)}")
-                    del last[:-6]
-                _draw(live, monitor, last)
+    last: deque[str] = deque(maxlen=6)
+    async with monitor.changes() as changes:
+        with Live(console=console, screen=False, auto_refresh=False) as live:
+            while not changes.ended:
+                taken = changes.take()
+                if not isinstance(taken, Resync):
+                    last.extend(transition_line(transition_shape(change)) for change in taken)
+                _draw(live, monitor, last, where)
+                with anyio.move_on_after(_TICK):
+                    await changes.wait()
 
 
-def _draw(live: Live, monitor: HaMonitor, last: list[str]) -> None:
+def _draw(live: Live, monitor: HaMonitor, last: Sequence[str], where: str) -> None:
     from rich.console import Group
-    from rich.text import Text
 
-    table = resources_table(monitor.resources(), "failovers by chance, every 2 s; Ctrl-C ends")
-    live.update(Group(table, Text("\n".join(last))), refresh=True)
-
-
-def _words(change: Change) -> str:
-    return (
-        f"{change.type} {change.id}: {change.entry} {change.old or 'new'} -> {change.new or 'gone'},"
-        f" now {change.status}, active {change.active or 'none'}"
-    )
-
-
-def _at(at: float) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(at))
+    found = [monitor.get(type_, id_) for type_, id_ in monitor.roll.find(order="health")]
+    letters = "".join(codes for _, codes in monitor.roll.codes())
+    shown = [resource_shape(resource) for resource in found if resource is not None]
+    table = board("", last, letters, shown, live.console.width)
+    live.update(Group(table, f"failovers by chance, every 2 s; Ctrl-C ends{where}"), refresh=True)

@@ -6,12 +6,24 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
+from ha_monitor.text import printable
+
 if TYPE_CHECKING:
     from typing import TextIO
 
     _Handler = logging.StreamHandler[TextIO]
 else:
     _Handler = logging.StreamHandler
+
+
+class _Line(logging.Formatter):
+    """One line for people, whatever is in the keys that it names; a traceback has its own."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        return printable(super().formatMessage(record))
 
 
 class _Stderr(_Handler):
@@ -42,7 +54,7 @@ def set_up(form: str, level: str) -> None:
             )
         )
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+        handler.setFormatter(_Line())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

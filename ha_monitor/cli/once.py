@@ -9,7 +9,7 @@ import click
 
 from ha_monitor.cli.keyfile import read_keys
 from ha_monitor.cli.logs import set_up
-from ha_monitor.cli.progress import until_synced
+from ha_monitor.cli.progress import progress, until_synced
 from ha_monitor.monitor import HaMonitor
 
 if TYPE_CHECKING:
@@ -41,5 +41,6 @@ async def evaluated(settings: Settings, data: TextIOWrapper | None) -> AsyncIter
     set_up("console", "error")
     keys = None if data is None else dict(read_keys(data))
     async with HaMonitor(settings.model_copy(update={"publish": "none"}), keys=keys) as monitor:
-        await until_synced(monitor, lambda words: click.echo(words, err=True))
+        with progress(lambda words: click.echo(words, err=True)) as shown:
+            await until_synced(monitor, shown)
         yield monitor

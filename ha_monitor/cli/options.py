@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -38,6 +39,16 @@ class _Text(click.types.StringParamType):
 
     envvar_list_splitter = ","
 
+    def __init__(self, choices: Sequence[str] = (), *, is_file: bool = False) -> None:
+        self._choices = choices
+        self._is_file = is_file
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Tell a shell what may stand here."""
+        if self._is_file:
+            return [CompletionItem(incomplete, type="file")]
+        return [CompletionItem(choice) for choice in self._choices if choice.startswith(incomplete)]
+
 
 def settings_options(*, without: Collection[str] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command the options of all settings but some, and hand it ``settings``."""
@@ -64,7 +75,7 @@ def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., Any]], Calla
         f"--{setting_name(name)}",
         name,
         cls=_TextOption if field.annotation is str else click.Option,
-        type=_Text(),
+        type=_Text(_choices(field), is_file=_metavar(field) == "FILE"),
         multiple=_is_many(field),
         envvar=f"HA_MONITOR_{name.upper()}",
         metavar=_metavar(field),
@@ -78,16 +89,19 @@ def _is_many(field: FieldInfo) -> bool:
 
 def _metavar(field: FieldInfo) -> str:
     """Say what a value looks like, from the field's type."""
-    annotation = field.annotation
-    choices = get_args(annotation)
-    if choices and all(isinstance(choice, str) for choice in choices):
+    if choices := _choices(field):
         return "|".join(choices)
-    text = str(annotation)
+    text = str(field.annotation)
     if "Path" in text:
         return "FILE"
     if "float" in text:
         return "S"
     return "NAME=VALUE" if "Mapping" in text else "TEXT"
+
+
+def _choices(field: FieldInfo) -> Sequence[str]:
+    choices = get_args(field.annotation)
+    return choices if all(isinstance(choice, str) for choice in choices) else ()
 
 
 def _shown(default: object) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
+from ha_monitor.text import printable
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ha_monitor.monitor import HaMonitor
 
@@ -17,28 +19,41 @@ _DRAW = 0.2  # seconds between two looks, on a terminal
 _SAY = 5.0  # the same elsewhere
 
 
-async def until_synced(monitor: HaMonitor, say: Callable[[str], None], *, draw: bool = True) -> None:
-    """Wait until everything is listed and evaluated, and show how far that is.
+class Progress(NamedTuple):
+    """Takes the words for how far it is, every so many seconds."""
 
-    :param say: takes a line now and then, where there is no terminal to draw on.
+    tell: Callable[[str], None]
+    every: float
+
+
+@contextlib.contextmanager
+def progress(say: Callable[[str], None], *, draw: bool = True) -> Iterator[Progress]:
+    """Show how far it is for the time of a ``with`` block.
+
+    :param say: takes a line, where there is no terminal to draw on.
     :param draw: draw on a terminal, where stderr is one.
     """
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(stderr=True)
-    drawn = console.status("") if draw and console.is_terminal and sys.stderr.isatty() else None
-    with drawn or contextlib.nullcontext():
-        while True:
-            if drawn is not None:
-                drawn.update(words(monitor))
-            with anyio.move_on_after(_SAY if drawn is None else _DRAW):
-                await monitor.synced()
-                return
-            if drawn is None:
-                say(words(monitor))
+    if not (draw and console.is_terminal and sys.stderr.isatty()):
+        yield Progress(say, _SAY)
+        return
+    with console.status("") as drawn:
+        yield Progress(lambda words: drawn.update(Text(printable(words))), _DRAW)
+
+
+async def until_synced(monitor: HaMonitor, shown: Progress) -> None:
+    """Wait until everything is listed and evaluated, and tell how far that is."""
+    while True:
+        with anyio.move_on_after(shown.every):
+            await monitor.synced()
+            return
+        shown.tell(words(monitor))
 
 
 def words(monitor: HaMonitor) -> str:
     """Say how far it is, or why it is no further."""
-    progress = monitor.progress()
-    return str(progress) if progress.keys else f"waiting: {monitor.readiness().reason}"
+    far = monitor.progress()
+    return str(far) if far.keys else f"waiting: {monitor.readiness().reason}"

@@ -11,9 +11,10 @@ import click
 
 from ha_monitor.cli.once import QUIET, data_option, evaluated
 from ha_monitor.cli.options import settings_options
+from ha_monitor.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from io import TextIOWrapper
 
     from ha_monitor.settings import Settings
@@ -47,18 +48,23 @@ async def _render(settings: Settings, data: TextIOWrapper | None, type_: str, id
 
 
 def _print(shown: Mapping[str, Any]) -> None:
-    click.echo(f"{shown['type']} {shown['id']} (version {shown['version']}, template {shown['template']})")
-    click.echo("\nparameters")
+    for line in _lines(shown):
+        click.echo(printable(line))
+
+
+def _lines(shown: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{shown['type']} {shown['id']} (version {shown['version']}, template {shown['template']})"
+    yield from ("", "parameters")
     for name, value in shown["parameters"].items():
-        click.echo(f"  {name} = {json.dumps(value, ensure_ascii=False, default=str)}")
-    click.echo("\ndocument")
+        yield f"  {name} = {json.dumps(value, ensure_ascii=False, default=str)}"
+    yield from ("", "document")
     for line in (shown["document"] or "").splitlines():
-        click.echo(f"  {line}")
-    click.echo("\nentries")
+        yield f"  {line}"
+    yield from ("", "entries")
     for name, props in shown["entries"].items():
-        click.echo(f"  {name}: {json.dumps(props, ensure_ascii=False, default=str)}")
-    click.echo("\ndepends on")
+        yield f"  {name}: {json.dumps(props, ensure_ascii=False, default=str)}"
+    yield from ("", "depends on")
     for key in shown["depends_on"]:
-        click.echo(f"  {key}")
+        yield f"  {key}"
     if shown["problem"]:
-        click.echo(f"\nproblem: {shown['problem']}")
+        yield from ("", f"problem: {shown['problem']}")

@@ -14,7 +14,7 @@ import click
 from ha_monitor.cli.http import check_token, listener, url
 from ha_monitor.cli.logs import set_up
 from ha_monitor.cli.options import settings_options
-from ha_monitor.cli.progress import until_synced
+from ha_monitor.cli.progress import progress, until_synced
 from ha_monitor.model import Change, Resync
 from ha_monitor.monitor import HaMonitor
 from ha_monitor.statusfile import keep_status_file
@@ -63,7 +63,8 @@ async def _serve(settings: Settings, listening: socket.socket | None) -> None:
 async def _log_changes(monitor: HaMonitor, draw: bool) -> None:
     """Write a line for each transition, and now and then how far the first list is."""
     async with monitor.changes() as changes:
-        await until_synced(monitor, log.info, draw=draw)
+        with progress(log.info, draw=draw) as shown:
+            await until_synced(monitor, shown)
         resources = sum(1 for _ in monitor.resources())
         problems = sum(1 for _ in monitor.problems())
         log.info("synced: %d resources, %d problems", resources, problems)

@@ -1,44 +1,137 @@
-"""Resources as a table on the terminal; a letter stands beside each colour."""
+"""Resources as a table on the terminal: what is not healthy first, and a letter beside each colour."""
 
 from __future__ import annotations
 
+import os
+import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from ha_monitor.model import Status
+from ha_monitor.text import local_time, parsed, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from ha_monitor.model import Resource
+    from rich.console import RenderableType
 
-_STYLES = {
-    Status.UP: "green",
-    Status.DEGRADED: "bold yellow",
-    Status.DOWN: "bold red",
-    Status.FAIL: "bold red",
-    Status.UNKNOWN: "dim",
+    from ha_monitor.web.shapes import Resource, Transition
+
+_WIDE = 110  # columns from which on there is room for a column that says why
+_PLAIN = 200  # columns where there is no terminal
+
+_STYLES = {"X": "bold red", "P": "bold magenta", "S": "bold yellow", "D": "yellow", "?": "dim", "U": "green"}
+_ENTRY_STYLES = {"UP": "green", "DOWN": "bold red", "FAIL": "bold red", "UNKNOWN": "dim"}
+_MARKS = {"P": "problem", "S": "failover"}
+_WORDS = {
+    "X": ("down", "down"),
+    "P": ("problem", "problems"),
+    "S": ("failover", "failovers"),
+    "D": ("degraded", "degraded"),
+    "?": ("unknown", "unknown"),
 }
 
 
-def resources_table(resources: Iterable[Resource], title: str) -> Table:
-    """Give a table with a line for each resource: status, active side, every entry."""
-    table = Table(title=title, title_justify="left")
-    for column in ("type", "name", "status", "active", "entries", "problem"):
-        table.add_column(column)
+def console_here() -> Console:
+    """Give stdout: with colours on a terminal only, and not with NO_COLOR; with long lines where it is none."""
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _PLAIN
+    return console
+
+
+def board(fault: str, news: Sequence[str], letters: str, resources: Iterable[Resource], width: int) -> Group:
+    """Give all of it: what is wrong with the answer itself, what changed last, the totals, the table.
+
+    :param letters: one for each resource that there is, as ``/api/v1/map`` gives them.
+    """
+    parts: list[RenderableType] = []
+    if fault:
+        parts += [Text(printable(fault), "bold red"), ""]
+    if news:
+        parts += [Text("\n".join(news)), ""]
+    worst = next((code for code in _WORDS if code in letters), "U")
+    parts += [Text(headline(letters), _STYLES[worst]), resources_table(resources, width)]
+    return Group(*parts)
+
+
+def headline(letters: str) -> str:
+    """Say how the whole is: ``1 down, 2 failovers of 400 resources``."""
+    counts = Counter(letters)
+    of = f"{len(letters):,} resource{'' if len(letters) == 1 else 's'}"
+    ill = [f"{counts[code]:,} {words[counts[code] > 1]}" for code, words in _WORDS.items() if counts[code]]
+    if not letters:
+        return "no resources are monitored"
+    return f"{', '.join(ill)} of {of}" if ill else f"all {of} up"
+
+
+def resources_table(resources: Iterable[Resource], width: int) -> Table:
+    """Give a table with a line for each resource: status, since when, active side, every entry, and why.
+
+    :param width: columns of the terminal; where they are few, why stands below the entries.
+    """
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("status", no_wrap=True)
+    table.add_column("type", no_wrap=True, max_width=24)
+    table.add_column("name", overflow="fold", min_width=8)
+    table.add_column("since", justify="right", no_wrap=True)
+    table.add_column("active", no_wrap=True, max_width=20)
+    table.add_column("sides", overflow="fold", min_width=12)
+    if width >= _WIDE:
+        table.add_column("why", overflow="fold")
+    now = time.time()
     for resource in resources:
-        entries = Text(", ").join(
-            Text.assemble(f"{name} ", (str(entry.status), _STYLES[entry.status]))
+        code = _code(resource)
+        marked = f"{resource.status} {_MARKS[code]}" if code in _MARKS else resource.status
+        sides = Text(", ").join(
+            Text.assemble(f"{printable(name)} ", (entry.status, _ENTRY_STYLES[entry.status]))
             for name, entry in resource.entries.items()
         )
+        why = Text(printable(_why(resource)))
+        wide = (sides, why) if width >= _WIDE else (Text("\n").join(part for part in (sides, why) if part),)
         table.add_row(
-            resource.type,
-            resource.name or resource.id,
-            Text(str(resource.status), _STYLES[resource.status]),
-            resource.active or "-",
-            entries,
-            resource.problem or "",
+            Text(f"{code} {marked}", _STYLES[code]),
+            printable(resource.type),
+            Text(printable(resource.name or resource.id)),
+            _ago(resource.since, now),
+            printable(resource.active or "none"),
+            *wide,
         )
     return table
+
+
+def transition_line(change: Transition) -> str:
+    """Say what happened, with the time of day here."""
+    return printable(
+        f"{local_time(change.at)}  {change.type} {change.id}:"
+        f" {change.entry} {change.old or 'new'} -> {change.new or 'gone'},"
+        f" now {change.status}, active {change.active or 'none'}"
+    )
+
+
+def _code(resource: Resource) -> str:
+    if resource.problem is not None:
+        return "P"
+    if resource.status == "DEGRADED":
+        return "D" if resource.active == next(iter(resource.entries)) else "S"
+    return {"UP": "U", "DOWN": "X"}.get(resource.status, "?")
+
+
+def _why(resource: Resource) -> str:
+    if resource.problem is not None:
+        return resource.problem
+    return "; ".join(f"{name}: {entry.reason}" for name, entry in resource.entries.items() if entry.status != "UP")
+
+
+def _ago(since: str | None, now: float) -> str:
+    if since is None:
+        return "-"
+    seconds = max(0, int(now - parsed(since).timestamp()))
+    for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= unit:
+            return f"{seconds // unit} {name}"
+    return f"{seconds} s"

@@ -89,7 +89,7 @@ def test_it_answers_over_http_where_it_is_told_to() -> None:
     address = f"127.0.0.1:{free_port()}"
     process = start("--listen", address)
     try:
-        line = line_with(process, "HTTP on")
+        line = line_with(process, "the page is on")
         assert f"http://{address}" in line
         assert httpx.get(f"http://{address}/healthz").json() == {"alive": True}
         assert httpx.get(f"http://{address}/readyz").json()["ready"] is True

@@ -1,0 +1,156 @@
+"""A running monitor, asked over HTTP; whatever goes wrong is told in words."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+
+import click
+import msgspec
+
+from ha_monitor.text import local_time
+from ha_monitor.web import shapes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    import httpx
+
+    T = TypeVar("T")
+
+Query: TypeAlias = "dict[str, str | int]"
+"""What is asked of ``/api/v1/resources``."""
+
+_ANSWER = 10.0  # seconds that an answer may take
+_SILENCE = 15.0  # seconds without an event after which the stream is given up: a heartbeat comes every 5 s
+_PAGE = 1_000  # resources asked for at once; the API gives no more
+
+
+class Unreachable(click.ClickException):
+    """The monitor gives no answer, or none that we understand. Exit code 1."""
+
+
+class Look(NamedTuple):
+    """A monitor at one moment."""
+
+    ready: shapes.Ready
+    letters: str
+    """One letter for each resource that there is."""
+    shown: shapes.Resources
+
+    @property
+    def fault(self) -> str:
+        """Why it is not to be trusted; empty where it is."""
+        if self.ready.ready:
+            return ""
+        proven = next((each.proven_at for each in self.shown.resources), None)
+        return f"NOT READY: {self.ready.reason}" + (f"; what follows is of {local_time(proven)}" if proven else "")
+
+
+class Remote:
+    """Asks one monitor."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def look(self, query: Query) -> Look:
+        """Give its state and the resources that are asked for, what is not healthy first."""
+        ready = await self._ask("/readyz", shapes.Ready)
+        map_ = await self._ask("/api/v1/map", shapes.Map)
+        shown = await self._ask("/api/v1/resources", shapes.Resources, {**query, "order": "health"})
+        wanted = query.get("type") or None
+        return Look(ready, "".join(each.codes for each in map_.types if wanted in (None, each.type)), shown)
+
+    async def everything(self, query: Query) -> Look:
+        """Give all resources that are asked for, by type and id."""
+        ready = await self._ask("/readyz", shapes.Ready)
+        found = await self._ask("/api/v1/resources", shapes.Resources, {**query, "limit": _PAGE})
+        cursor = found.cursor
+        while cursor is not None:
+            page = await self._ask("/api/v1/resources", shapes.Resources, {**query, "limit": _PAGE, "cursor": cursor})
+            found.resources += page.resources
+            cursor = page.cursor
+        return Look(ready, "", found)
+
+    async def events(self, type_: str) -> AsyncIterator[shapes.Transition | shapes.Heartbeat]:
+        """Give what happens, beginning with a heartbeat; raises :class:`Unreachable` when nothing is heard any more."""
+        import httpx
+        from httpx_sse import SSEError, aconnect_sse
+
+        path, query = "/api/v1/events", {"snapshot": "none", "type": type_}
+        patience = httpx.Timeout(_ANSWER, read=_SILENCE)
+        with self._in_words():
+            async with aconnect_sse(self._client, "GET", path, params=query, timeout=patience) as source:
+                if source.response.status_code != 200:
+                    await source.response.aread()
+                    raise self._refused(source.response)
+                try:
+                    async for event in source.aiter_sse():
+                        if event.event == "change":
+                            yield msgspec.json.decode(event.data, type=shapes.Transition)
+                        elif event.event == "heartbeat":
+                            yield msgspec.json.decode(event.data, type=shapes.Heartbeat)
+                except SSEError as error:
+                    raise Unreachable(f"{self._client.base_url} is no ha-monitor: {error}") from error
+        raise Unreachable(f"{self._client.base_url} has ended")
+
+    async def _ask(self, path: str, shape: type[T], query: Query | None = None) -> T:
+        with self._in_words():
+            answer = await self._client.get(path, params=query)
+            if answer.status_code != 200 and path != "/readyz":  # not ready is an answer
+                raise self._refused(answer)
+            return msgspec.json.decode(answer.content, type=shape)
+
+    def _refused(self, answer: httpx.Response) -> Unreachable:
+        try:
+            words = msgspec.json.decode(answer.content, type=shapes.Failure).error
+        except msgspec.DecodeError:
+            words = "it is no ha-monitor"
+        hint = "; --http-token-file names the file with the token" if answer.status_code == 401 else ""
+        return Unreachable(f"{self._client.base_url} answers {answer.status_code}: {words}{hint}")
+
+    @contextlib.contextmanager
+    def _in_words(self) -> Any:
+        import httpx
+
+        where = self._client.base_url
+        try:
+            yield
+        except httpx.ConnectError as error:
+            raise Unreachable(f"nobody answers at {where} ({error}); --url names the monitor to ask") from error
+        except httpx.TimeoutException as error:
+            raise Unreachable(f"{where} gives no answer in time") from error
+        except httpx.HTTPError as error:
+            raise Unreachable(f"{where}: {str(error) or type(error).__name__}") from error
+        except msgspec.DecodeError as error:
+            raise Unreachable(f"{where} is no ha-monitor, or another version: {error}") from error
+
+
+@contextlib.asynccontextmanager
+async def remote(url: str, token_file: Path | None) -> AsyncIterator[Remote]:
+    """Give the monitor at a URL. Raises ``click.UsageError`` where URL or token file can't be used."""
+    try:
+        import httpx
+        import httpx_sse  # noqa: F401 - used later; what is missing is told of now
+    except ImportError as error:
+        words = f"status needs the extra http ({error.name} is missing): pip install 'ha-monitor[http]'"
+        raise click.UsageError(words) from error
+    try:
+        base = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise click.UsageError(f"--url {url}: {error}") from error
+    if base.scheme not in ("http", "https") or not base.host:
+        raise click.UsageError(f"--url {url}: it has to begin with http:// or https:// and name a host")
+    async with httpx.AsyncClient(base_url=base, headers=_headers(token_file), timeout=_ANSWER) as client:
+        yield Remote(client)
+
+
+def _headers(token_file: Path | None) -> dict[str, str]:
+    if token_file is None:
+        return {}
+    try:
+        return {"Authorization": f"Bearer {token_file.read_text(encoding='ascii').strip()}"}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no ASCII text"
+        raise click.UsageError(f"--http-token-file {token_file}: {reason}") from error
