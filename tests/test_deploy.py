@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -338,10 +339,12 @@ def confined(what: str, probe: str) -> list[str]:
     return before
 
 
-def works(running: Service, etcd: Etcd) -> None:
-    """See it do all that it does: evaluate, publish, answer, and end in good order."""
+@contextlib.contextmanager
+def working(etcd: Etcd, *arguments: str, before: Sequence[str]) -> Iterator[Service]:
+    """See a service do all that it does: evaluate, publish, answer; and end in good order after the block."""
     pair = site.HaInterface()
     etcd.txn(site.ha_template() | pair.keys())
+    running = Service(etcd.url, *arguments, before=before)
     try:
         running.wait_ready()
         etcd.wait_record(pair.record, site.record())
@@ -349,6 +352,7 @@ def works(running: Service, etcd: Etcd) -> None:
         etcd.wait_record(pair.record, site.record("DOWN"))
         for path in ("/", "/metrics", f"/probe/ha_interface/{pair.id}?active=secondary"):
             assert running.get(path)[0] == 200
+        yield running
         running.stop()
     finally:
         running.kill()
@@ -363,7 +367,8 @@ try:
 except OSError:
     print("confined")
 """
-    works(Service(etcd.url, before=confined("no-new-code", probe)), etcd)
+    with working(etcd, before=confined("no-new-code", probe)):
+        pass
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user and protect file systems")
@@ -371,7 +376,7 @@ def test_it_runs_as_nobody_and_writes_nothing_but_its_status_file(etcd: Etcd) ->
     with tempfile.TemporaryDirectory(prefix="ha-monitor-test-status-") as folder:
         os.chown(folder, confine.USER, confine.USER)
         probe = f"""
-import errno, os, tempfile
+import errno, os
 import ha_monitor.cli.run
 assert os.getuid() == {confine.USER}
 open({folder!r} + "/probe", "w").close()
@@ -383,6 +388,8 @@ except OSError as error:
 """
         before = confined(f"read-only:{folder}", probe)
         status = Path(folder, "status.json")
-        works(Service(etcd.url, "--status-file", str(status), before=before), etcd)
+        with working(etcd, "--status-file", str(status), before=before) as running:
+            while '"primary":"DOWN"' not in status.read_text():
+                assert running.running  # the file is up to half a second behind
         (resource,) = json.loads(status.read_text())["resources"]["ha_interface"].values()
         assert resource["entries"] == {"primary": "DOWN", "secondary": "UP"}
