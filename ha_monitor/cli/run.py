@@ -13,6 +13,7 @@ import click
 
 from ha_monitor.cli.http import check_token, listener, url
 from ha_monitor.cli.logs import set_up
+from ha_monitor.cli.notify import keep_notified
 from ha_monitor.cli.options import settings_options
 from ha_monitor.cli.progress import progress, until_synced
 from ha_monitor.model import Change, Resync
@@ -54,6 +55,7 @@ async def _serve(settings: Settings, listening: socket.socket | None) -> None:
 
                 tasks.start_soon(serve, create_app(monitor, settings.http_token_file), listening)
                 log.info("HTTP on %s", url(listening))
+            tasks.start_soon(keep_notified, monitor)
             async for number in signals:
                 log.info("%s: stopping", signal.Signals(number).name)
                 break

@@ -80,11 +80,12 @@ class TokenGuard:
 
 def _given(header: str) -> bytes | None:
     scheme, _, value = header.partition(" ")
+    sent = value.encode("latin-1").strip()  # the header's own bytes: any may stand there, and a token may be in any
     if scheme.lower() == "bearer":
-        return value.strip().encode("utf-8", "replace")
+        return sent
     if scheme.lower() == "basic":
         try:
-            return base64.b64decode(value.strip(), validate=True).partition(b":")[2]
+            return base64.b64decode(sent, validate=True).partition(b":")[2]
         except binascii.Error:
             return None
     return None

@@ -11,9 +11,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .etcd import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 READY = 15.0  # seconds until it must be ready, on a busy machine
 STOP = 5.0
@@ -34,7 +37,11 @@ def command(*arguments: str, stdin: bytes | None = None) -> subprocess.Completed
 class Service:
     """One running service. ``stop`` also checks what must hold of every run: its exit code and its log."""
 
-    def __init__(self, url: str, *arguments: str) -> None:
+    def __init__(self, url: str, *arguments: str, before: Sequence[str] = ()) -> None:
+        """Start it.
+
+        :param before: a command that becomes the service in the end.
+        """
         self._folder = tempfile.TemporaryDirectory(prefix="ha-monitor-test-service-", ignore_cleanup_errors=True)
         self._log = Path(self._folder.name, "stderr")
         self._ended = False
@@ -43,7 +50,8 @@ class Service:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         listen = f"127.0.0.1:{self.port}"
-        line = [sys.executable, "-W", "error", "-m", "ha_monitor", "run", "--etcd", url, "--listen", listen, *arguments]
+        line = [*before, sys.executable, "-W", "error", "-m", "ha_monitor"]
+        line += ["run", "--etcd", url, "--listen", listen, *arguments]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 line, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(), cwd=self._folder.name
