@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import httpx
 
 from tests.support import site
 from tests.support.etcd import free_port
@@ -42,6 +46,71 @@ def test_an_embedded_monitor_tells_its_program_of_a_failover(etcd: Etcd) -> None
     finally:
         process.kill()
     assert (process.returncode, errors) == (0, "")
+
+
+def test_a_web_application_knows_the_active_side(own_etcd: Etcd) -> None:
+    pair = site.HaInterface()
+    own_etcd.txn(site.ha_template() | pair.keys(primary=site.DOWN))
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "uvicorn", "--port", str(port), "--log-level", "warning", "web_app:app"],
+        cwd=EXAMPLES / "embedding",
+        env={**os.environ, "ETCD": own_etcd.url, "PYTHONDONTWRITEBYTECODE": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    def answer(id_: str, status: int) -> Any:
+        """Ask until the answer has this status code."""
+        give_up = time.monotonic() + 60
+        while True:
+            assert process.poll() is None, "it has ended"
+            assert time.monotonic() < give_up, f"no answer with {status}"
+            with contextlib.suppress(httpx.TransportError):
+                got = httpx.get(f"http://127.0.0.1:{port}/active/{id_}")
+                if got.status_code == status:
+                    return got.json()
+            time.sleep(0.05)
+
+    try:
+        assert answer(pair.id, 200) == {"active": "secondary", "status": "DEGRADED"}
+        assert answer("nobody", 404)["error"]
+        own_etcd.kill()
+        assert answer(pair.id, 503)["error"]
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.communicate()
+    assert "Traceback" not in errors
+
+
+def test_a_service_works_only_while_its_side_is_active(own_etcd: Etcd) -> None:
+    pair = site.HaInterface()
+    own_etcd.txn(site.ha_template() | pair.keys())
+    line = [sys.executable, "-W", "error", str(EXAMPLES / "embedding" / "own_failover.py")]
+    process = subprocess.Popen(
+        [*line, own_etcd.url, pair.id, "primary"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    working, stopped = f"{pair.id}: working on primary\n", f"{pair.id}: stopped on primary\n"
+    try:
+        assert process.stdout.readline() == working
+        own_etcd.put(pair.primary_state, site.DOWN)
+        assert process.stdout.readline() == stopped
+        own_etcd.put(pair.primary_state, site.UP)
+        assert process.stdout.readline() == working
+        own_etcd.kill()
+        assert process.stdout.readline() == stopped, "who can't know whether its side is active does not go on"
+        own_etcd.start()
+        assert process.stdout.readline() == working
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.communicate()
+    assert (process.returncode, output) == (0, stopped)
+    assert "Traceback" not in errors
 
 
 def test_the_plugin_is_installed_found_and_served(
