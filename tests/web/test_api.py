@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -231,3 +233,44 @@ def test_an_id_that_is_no_utf_8_is_shown_and_breaks_nothing(etcd: Etcd, service:
     cursor = running.json("/api/v1/resources?limit=1")["cursor"]
     assert len(running.json(f"/api/v1/resources?limit=1&cursor={cursor}")["resources"]) == 1
     assert b"caf" in running.get("/metrics?resources=1")[1]
+
+
+def test_the_order_of_health_is_right_after_every_change(client: httpx.Client, etcd: Etcd) -> None:
+    """Held against the order that each resource's own status gives."""
+    fleet = [site.HaInterface(f"pair-{number}") for number in range(8)]
+    etcd.txn({key: value for pair in fleet for key, value in pair.keys().items()})
+    chance = random.Random(7)
+    for _ in range(15):
+        pair = chance.choice(fleet)
+        change = chance.choice([
+            {pair.primary_state: chance.choice([site.UP, site.DOWN])},
+            {pair.secondary_state: chance.choice([site.UP, site.DOWN])},
+            {pair.config: pair.envelope(version=chance.choice([1, "x"]))},
+            {pair.config: site.envelope({**pair.body, "name": chance.choice("abc")})},
+        ])  # fmt: skip
+        revision = etcd.txn(change)
+        give_up = time.monotonic() + 30
+        while True:
+            answer = client.get("/api/v1/resources", params={"order": "health"}).json()
+            wanted = sorted(answer["resources"], key=health)
+            letters = "".join(each["codes"] for each in client.get("/api/v1/map").json()["types"])
+            found = [resource["id"] for resource in answer["resources"]]
+            by_rank = "".join(sorted(letters, key="XPSD?U".index))
+            if (
+                answer["revision"] >= revision
+                and found == [resource["id"] for resource in wanted]
+                and by_rank == "".join("XPSD?U"[health(resource)[0]] for resource in wanted)
+            ):
+                break
+            assert time.monotonic() < give_up, (found, wanted)
+            time.sleep(0.05)
+
+
+def health(resource: dict[str, Any]) -> tuple[int, str, str, str]:
+    if resource["problem"] is not None:
+        code = "P"
+    elif resource["status"] == "DEGRADED":
+        code = "D" if resource["active"] == "primary" else "S"
+    else:
+        code = {"DOWN": "X", "UNKNOWN": "?", "UP": "U"}[resource["status"]]
+    return "XPSD?U".index(code), resource["type"], resource["name"], resource["id"]
