@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ha_monitor.model import Status
+
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the buckets of a latency, in seconds: from a round trip to etcd up to its deadlines."""
 
@@ -61,5 +63,5 @@ class Measures:
     revision: int
     watches: Sequence[WatchMeasures]
     publish: PublishMeasures | None
-    transitions: Mapping[tuple[str, str], int]
+    transitions: Mapping[tuple[str, Status], int]
     problems: Mapping[str, int]

@@ -1,13 +1,16 @@
 """The records that leave ha_monitor: statuses, resources, entries and changes. Values only, no behaviour.
 
-All times are float seconds since the epoch (UTC); a face that prints them does so in RFC 3339.
+All times are float seconds since the epoch (UTC); a face that prints them does so in RFC 3339. Those of which there are
+many are structs of msgspec: frozen like a dataclass, and made in a tenth of its time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +28,7 @@ class Status(str, Enum):
     __str__ = str.__str__
 
 
-@dataclass(frozen=True, slots=True)
-class EntryStatus:
+class EntryStatus(msgspec.Struct, frozen=True):
     """One rendered resource: its status, since when, the state key it hangs on (``None``: none) and why."""
 
     status: Status
@@ -35,8 +37,7 @@ class EntryStatus:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(msgspec.Struct, frozen=True):
     """A resource as it stands.
 
     ``entries`` is in template order; ``active`` names the first of them that is UP. ``published`` is the record
@@ -58,11 +59,10 @@ class Resource:
     revision: int
     proven_at: float
     stale: bool
-    entries: Mapping[str, EntryStatus] = field(default_factory=dict)
+    entries: Mapping[str, EntryStatus] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One entry went from ``old`` to ``new`` (``None``: it was not there, or is no more).
 
     ``status`` and ``active`` are the resource's after it; ``revision`` is the etcd revision that caused it, and

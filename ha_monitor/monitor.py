@@ -203,7 +203,7 @@ class HaMonitor:
             return None
         conflict = None if self._publisher is None else self._publisher.conflict(family, id_)
         return describe(
-            unit, self._settings.keyspace, conflict, self._watches.revision, self._watches.proven_at,
+            unit, conflict, self._watches.revision, self._watches.proven_at,
             stale=not self._fleet.heard or self._pulse.silence > LONGEST_SILENCE,
         )  # fmt: skip
 

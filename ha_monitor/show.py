@@ -19,12 +19,10 @@ if TYPE_CHECKING:
     from ha_monitor.lang.template import Rendering
 
 
-def describe(
-    unit: Unit, keyspace: Keyspace, conflict: str | None, revision: int, proven_at: float, *, stale: bool
-) -> Resource:
+def describe(unit: Unit, conflict: str | None, revision: int, proven_at: float, *, stale: bool) -> Resource:
     """Give a resource as it stands."""
     family = unit.family
-    cell = None if family.records is None else family.records.cells.get(unit.id)
+    cell = None if family.records is None else family.records.cell(unit.id)
     return Resource(
         type=family.type,
         id=unit.id,
@@ -39,13 +37,12 @@ def describe(
         revision=revision,
         proven_at=proven_at,
         stale=stale,
-        entries={entry.name: _entry(entry, keyspace) for entry in unit.entries},
+        entries={entry.name: _entry(entry) for entry in unit.entries},
     )
 
 
-def _entry(entry: Entry, keyspace: Keyspace) -> EntryStatus:
-    refs = entry.refs
-    key = keyspace.states(refs[0].type) + refs[0].id if refs else None
+def _entry(entry: Entry) -> EntryStatus:
+    key = entry.cells[0].name if entry.cells else None
     return EntryStatus(entry.status or Status.UNKNOWN, entry.since, key, entry.reason)
 
 
@@ -86,5 +83,5 @@ def _keys(family: Family, id_: str, result: Rendering, keyspace: Keyspace) -> It
         yield (keyspace.configs(ref.type) if ref.kind == "config" else keyspace.outputs(ref.type)) + ref.id
     unit = family.units.get(id_)
     for entry in () if unit is None else unit.entries:
-        for state in entry.refs:
-            yield keyspace.states(state.type) + state.id
+        for cell in entry.cells:
+            yield cell.name

@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ha_monitor.clock import Timer
-    from ha_monitor.plugins import EntryType, StateRef
+    from ha_monitor.plugins import EntryType
     from ha_monitor.reading.state import State
-    from ha_monitor.watch.views import Cell, StateView
+    from ha_monitor.watch.states import Cell
 
 log = logging.getLogger(__name__)
+
+_UNKNOWN, _FAIL = Status.UNKNOWN, Status.FAIL
 
 
 class Judgement(NamedTuple):
@@ -46,12 +48,12 @@ def judge(
     except Exception as error:
         status, reason = Status.UNKNOWN, f"plugin failed: {error!r}"
         log.debug("%s failed", type(entry_type).__name__, exc_info=True)
-    if status is not Status.UNKNOWN:
+    if status is not _UNKNOWN:
         return Judgement(status, reason, None, None)
     since = now if absent_since is None else absent_since
     if now - since >= timeout:
-        return Judgement(Status.FAIL, f"{reason} for {timeout:g} s", since, None)
-    return Judgement(Status.UNKNOWN, reason, since, since + timeout)
+        return Judgement(_FAIL, f"{reason} for {timeout:g} s", since, None)
+    return Judgement(_UNKNOWN, reason, since, since + timeout)
 
 
 class Owner(Protocol):
@@ -80,8 +82,8 @@ class Entry:
     """A rendered resource: what it hangs on and what it is; without an ``entry_type``, another worker serves it."""
 
     __slots__ = (
-        "absent_since", "cells", "entry_type", "name", "owner", "reason", "refs", "shown", "since", "status",
-        "task", "timeout", "timer", "views", "wakeup",
+        "absent_since", "cells", "entry_type", "name", "owner", "reason", "shown", "since", "status", "task",
+        "timeout", "timer", "wakeup",
     )  # fmt: skip
 
     def __init__(self, name: str, owner: Owner, entry_type: EntryType | None, timeout: float) -> None:
@@ -89,8 +91,6 @@ class Entry:
         self.owner = owner
         self.entry_type = entry_type
         self.timeout = timeout
-        self.refs: tuple[StateRef, ...] = ()
-        self.views: tuple[StateView, ...] = ()
         self.cells: tuple[Cell, ...] = ()
         self.status: Status | None = None
         self.shown: Status | None = None
@@ -126,16 +126,19 @@ class Entry:
 
     def evaluate(self) -> None:
         """Work out the status, once every state that it hangs on has been listed."""
-        for view in self.views:
-            if not view.synced:
+        states = []
+        for cell in self.cells:
+            if not cell.view.synced:
                 return
+            states.append(cell.state)
+        assert self.entry_type is not None  # noqa: S101 - entries of other workers have no task
         owner = self.owner
         now, wall = owner.now()
-        status, reason, self.absent_since, due = self._judge(now)
+        status, reason, self.absent_since, due = judge(self.entry_type, states, self.absent_since, self.timeout, now)
         if self.timer is not None or due is not None:
             self._set_timer(due)
-        if status is Status.FAIL and self.status is not Status.FAIL and not owner.may_fail():
-            status, reason = Status.UNKNOWN, "etcd can't be heard"
+        if status is _FAIL and self.status is not _FAIL and not owner.may_fail():
+            status, reason = _UNKNOWN, "etcd can't be heard"
             self.timer = owner.call_when_heard(self)
         explained, self.reason = reason != self.reason, reason
         old = self.status
@@ -145,10 +148,6 @@ class Entry:
             owner.entry_changed(self, old)
         elif explained:
             owner.entry_explained()
-
-    def _judge(self, now: float) -> Judgement:
-        assert self.entry_type is not None  # noqa: S101 - entries of other workers have no task
-        return judge(self.entry_type, [cell.state for cell in self.cells], self.absent_since, self.timeout, now)
 
     def _set_timer(self, due: float | None) -> None:
         if self.timer is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 import anyio.lowlevel
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ha_monitor.model import Change
     from ha_monitor.plugins import EntryType, StateRef
     from ha_monitor.reading.state import StateReader
+    from ha_monitor.watch.states import StateView
     from ha_monitor.watch.watches import Source
 
 log = logging.getLogger(__name__)
@@ -64,7 +66,7 @@ class Fleet:
         """Another number whenever a resource is another one, in whatever can be seen of it."""
         self.members = 0
         """Another number whenever there are other resources, or one has another name."""
-        self.transitions: dict[tuple[str, str], int] = {}
+        self.transitions: dict[tuple[str, Status], int] = {}
         """How often a resource came to a status, by type and status."""
         self.on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
         self.on_settled: Callable[[Family, str], None] = lambda family, id_: None
@@ -78,8 +80,8 @@ class Fleet:
         self._leaves = leaves
         self._workers = workers
         self._clock = clock
-        self._renders: dict[tuple[Family, str], None] = {}
-        self._settles: dict[Unit, None] = {}
+        self._settles: deque[Unit] = deque()
+        self._waiting = 0
         self._gone: dict[Unit, list[Entry]] = {}
         self._overdue: set[Entry] = set()
         self._work = asyncio.Event()
@@ -91,49 +93,56 @@ class Fleet:
         while True:
             await self._work.wait()
             self._work.clear()
-            while self._settles or self._renders:
-                self._slice()
+            while self._slice():
                 await anyio.lowlevel.checkpoint()
             self.on_idle()
 
     @property
     def idle(self) -> bool:
         """Whether every resource is rendered and every entry evaluated."""
-        return (
-            not self._renders
-            and not self._settles
-            and not any(unit.missing for family in self.families.values() for unit in family.units.values())
-        )
+        return not (self._settles or self._waiting or any(family.unrendered for family in self.families.values()))
 
     def evaluated(self) -> tuple[int, int]:
         """Give how many resources have a verdict, and how many there are."""
-        units = [unit for family in self.families.values() for unit in family.units.values()]
-        waiting = sum(family.units.get(id_) is None for family, id_ in self._renders)
-        return sum(not unit.missing for unit in units), len(units) + waiting
+        families = self.families.values()
+        units = sum(len(family.units) for family in families)
+        to_come = sum(id_ not in family.units for family in families for id_ in family.unrendered)
+        return units - self._waiting, units + to_come
 
-    def _slice(self) -> None:
+    def _slice(self) -> bool:
+        """Work for a few milliseconds; tells whether there was anything to do."""
         until = time.perf_counter() + _SLICE
-        while time.perf_counter() < until:
-            if self._settles:  # first, since each is one change that somebody waits for
-                unit = next(iter(self._settles))
-                del self._settles[unit]
-                self._settle(unit)
-            elif self._renders:
-                family, id_ = job = next(iter(self._renders))
-                del self._renders[job]
-                self._render(family, id_)
-            else:
-                return
+        changes: list[Change] = []
+        wall = self._clock.time()
+        worked = bool(self._settles)
+        while self._settles:  # first, since each is one change that somebody waits for
+            self._settle(self._settles.popleft(), wall, changes)
+            if time.perf_counter() > until:
+                self.on_changes(changes)
+                return True
+        for family in self.families.values():
+            while family.unrendered and time.perf_counter() < until:
+                self._render(family, family.unrendered.popitem(last=False)[0], changes)
+                worked = True
+        if changes:
+            self.on_changes(changes)
+        return worked
 
     def render_soon(self, family: Family, ids: Iterable[str]) -> None:
         """Have resources rendered anew."""
-        self._renders.update(dict.fromkeys((family, id_) for id_ in ids))
+        family.unrendered.update(dict.fromkeys(ids))
         self._work.set()
 
     def settle_soon(self, unit: Unit) -> None:
         """Have a verdict worked out."""
-        self._settles[unit] = None
-        self._work.set()
+        if not unit.queued:
+            unit.queued = True
+            self._settles.append(unit)
+            self._work.set()
+
+    def expect(self, more: int) -> None:
+        """Note that there are so many more resources (fewer, where negative) that have not been evaluated."""
+        self._waiting += more
 
     def seen_otherwise(self) -> None:
         """Note that something that can be seen of a resource is another one."""
@@ -164,14 +173,14 @@ class Fleet:
 
     # -- a config's life
 
-    def _render(self, family: Family, id_: str) -> None:
+    def _render(self, family: Family, id_: str, changes: list[Change]) -> None:
         try:
             envelope = family.configs.envelope(id_)
         except Problem as problem:
             self._stumble(self._unit(family, id_), str(problem))
             return
         if envelope is None or envelope.ended or family.template_id is None:
-            self._end(family, id_)
+            self._end(family, id_, changes)
             return
         unit = self._unit(family, id_)
         unit.version = envelope.version
@@ -197,6 +206,7 @@ class Fleet:
         unit = family.units.get(id_)
         if unit is None:
             unit = family.units[id_] = Unit(family, id_, self)
+            self.expect(1)
             self.members += 1
         unit.config_revision = family.configs.revision(id_)
         return unit
@@ -268,16 +278,15 @@ class Fleet:
             entry.since = self._clock.time()
             return entry
         entry_type, refs = made
-        if known is not None and type(known.entry_type) is type(entry_type) and known.refs == refs:
+        states = [(self._watches.states(self._keyspace.states(ref.type), self._read_state), ref.id) for ref in refs]
+        if known is not None and type(known.entry_type) is type(entry_type) and _hangs_on(known, states):
             if not self._workers.goes_on(known, spec.props):
                 known.entry_type = entry_type
             known.timeout = timeout
             known.wake()
             return known
         entry = Entry(spec.name, unit, entry_type, timeout)
-        entry.refs = refs
-        entry.views = tuple(self._watches.states(self._keyspace.states(ref.type), self._read_state) for ref in refs)
-        entry.cells = tuple(view.hang(ref.id, entry) for view, ref in zip(entry.views, refs, strict=True))
+        entry.cells = tuple(view.hang(id_, entry) for view, id_ in states)
         return entry
 
     def _replace(self, unit: Unit, entries: tuple[Entry, ...]) -> None:
@@ -290,7 +299,7 @@ class Fleet:
         shown = [entry for entry in dropped if entry.shown is not None]
         if shown:
             self._gone.setdefault(unit, []).extend(shown)
-        unit.missing = sum(entry.status is None for entry in entries)
+        unit.expect(sum(entry.status is None for entry in entries))
         for entry in entries:
             if entry not in kept and entry.entry_type is not None:
                 self._leaves.start(entry)
@@ -301,41 +310,43 @@ class Fleet:
         self._leaves.stop(entry)
         self._workers.stop(entry)
         self._overdue.discard(entry)
-        for view, ref in zip(entry.views, entry.refs, strict=True):
-            view.unhang(ref.id, entry)
+        for cell in entry.cells:
+            cell.unhang(entry)
 
-    def _end(self, family: Family, id_: str) -> None:
+    def _end(self, family: Family, id_: str, changes: list[Change]) -> None:
         unit = family.units.pop(id_, None)
         if unit is not None:
             self.members += 1
             self._hang(unit, ())
             self._replace(unit, ())
-            self._settles.pop(unit, None)
             unit.status, unit.active = Status.UNKNOWN, None
-            self._tell(unit)
+            self._tell(unit, self._clock.time(), changes)
             if unit.vouched:
                 family.leaving.add(id_)
         self.on_settled(family, id_)
 
     # -- a verdict
 
-    def _settle(self, unit: Unit) -> None:
+    def _settle(self, unit: Unit, wall: float, changes: list[Change]) -> None:
+        unit.queued = False
         if unit.missing or unit.family.units.get(unit.id) is not unit:
             return
-        if unit.judge(self._clock.time()):
-            key = (unit.family.type, unit.status.value)
+        if unit.judge(wall):
+            key = (unit.family.type, unit.status)
             self.transitions[key] = self.transitions.get(key, 0) + 1
-        self._tell(unit)
+        self._tell(unit, wall, changes)
         if unit.foreign and unit.vouched:
             unit.vouched = False
             unit.family.leaving.add(unit.id)
         self.on_settled(unit.family, unit.id)
 
-    def _tell(self, unit: Unit) -> None:
-        self.seen_otherwise()
-        changes = changes_of(unit, self._gone.pop(unit, ()), self._clock.time())
-        if changes:
-            self.on_changes(changes)
+    def _tell(self, unit: Unit, wall: float, changes: list[Change]) -> None:
+        self.generation += 1
+        changes += changes_of(unit, self._gone.pop(unit, ()) if self._gone else (), wall)
+
+
+def _hangs_on(entry: Entry, states: Sequence[tuple[StateView, str]]) -> bool:
+    return [cell.key for cell in entry.cells] == [view.key(id_) for view, id_ in states]
 
 
 class _Waiting:

@@ -23,6 +23,7 @@ class Leaves:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed: asyncio.Future[None] | None = None
+        self._on_end = self._ended  # one bound method for all of them
 
     def __len__(self) -> int:
         """How many run."""
@@ -50,10 +51,10 @@ class Leaves:
 
     def start(self, entry: Entry) -> None:
         """Start an entry's task."""
-        task = asyncio.get_running_loop().create_task(entry.run())
+        task = asyncio.get_running_loop().create_task(entry.run(), name="entry")
         entry.task = task
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._on_end)
 
     def stop(self, entry: Entry) -> None:
         """Cancel an entry's task."""

@@ -156,8 +156,9 @@ class Templates:
         def look_for_orphans() -> None:
             """Have the records looked at whose resource ended while nobody watched."""
             if family.records is not None and self._outlet is not None:
-                for id_ in family.records.cells.keys() - family.configs.items.keys():
-                    self._outlet.want(family, id_)
+                for id_ in family.records.ids():
+                    if id_ not in family.configs.items:
+                        self._outlet.want(family, id_)
 
         family.configs.when_synced(render)
 

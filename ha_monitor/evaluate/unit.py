@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 
 from ha_monitor.evaluate.verdict import active, verdict
@@ -13,13 +14,14 @@ if TYPE_CHECKING:
     from ha_monitor.clock import Timer
     from ha_monitor.evaluate.entry import Entry
     from ha_monitor.lang.template import Template
-    from ha_monitor.watch.views import KeyView, StateView
+    from ha_monitor.watch.states import StateView
+    from ha_monitor.watch.views import KeyView
 
 
 class Family:
     """The resources of one type and the template they are rendered by."""
 
-    __slots__ = ("configs", "leaving", "problem", "records", "template", "template_id", "type", "units")
+    __slots__ = ("configs", "leaving", "problem", "records", "template", "template_id", "type", "units", "unrendered")
 
     def __init__(self, type_: str, configs: KeyView, records: StateView | None) -> None:
         self.type = type_
@@ -31,6 +33,8 @@ class Family:
         self.problem: str | None = None
         """Why the template can't be used."""
         self.units: dict[str, Unit] = {}
+        self.unrendered: OrderedDict[str, None] = OrderedDict()  # a dict is slow to give its first
+        """Ids that wait to be rendered, anew or for the first time."""
         self.leaving: set[str] = set()
         """Ids whose record is ours, and vouched for by nobody any longer."""
 
@@ -40,6 +44,9 @@ class Host(Protocol):
 
     def settle_soon(self, unit: Unit) -> None:
         """Have the verdict worked out."""
+
+    def expect(self, more: int) -> None:
+        """Note that there are so many more resources (fewer, where negative) that have not been evaluated."""
 
     def seen_otherwise(self) -> None:
         """Note that something that can be seen is another one."""
@@ -73,7 +80,7 @@ class Unit:
 
     __slots__ = (
         "active", "config_revision", "entries", "family", "foreign", "hangs", "host", "id", "missing", "name",
-        "problem", "problem_since", "since", "status", "version", "vouched",
+        "problem", "problem_since", "queued", "since", "status", "version", "vouched",
     )  # fmt: skip
 
     def __init__(self, family: Family, id_: str, host: Host) -> None:
@@ -86,6 +93,8 @@ class Unit:
         self.entries: tuple[Entry, ...] = ()
         self.missing = 1
         """How many entries have not been evaluated yet; 1 before the first rendering as well."""
+        self.queued = False
+        """It waits for its verdict."""
         self.foreign = False
         """Some entry is another worker's, so the record is too."""
         self.problem: str | None = None
@@ -102,9 +111,15 @@ class Unit:
     def entry_changed(self, entry: Entry, old: Status | None) -> None:
         """Note that an entry's status is another one; ``old`` is ``None`` at its first evaluation."""
         if old is None:
-            self.missing -= 1
+            self.expect(self.missing - 1)
         if not self.missing:
             self.host.settle_soon(self)
+
+    def expect(self, missing: int) -> None:
+        """Note how many entries have not been evaluated yet."""
+        before, self.missing = self.missing, missing
+        if bool(before) != bool(missing):
+            self.host.expect(1 if missing else -1)
 
     def entry_explained(self) -> None:
         """Note that an entry's status has another reason."""
@@ -137,9 +152,11 @@ class Unit:
 
         Tells whether the status is another one.
         """
-        statuses = self.statuses()
-        status = Status.UNKNOWN if self.problem else verdict(status for _, status in statuses)
-        self.active = None if self.problem else active(statuses)
+        if self.problem:
+            status, self.active = Status.UNKNOWN, None
+        else:
+            statuses = self.statuses()
+            status, self.active = verdict([status for _, status in statuses]), active(statuses)
         if status is not self.status or not self.since:
             self.status = status
             self.since = wall

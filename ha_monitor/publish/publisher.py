@@ -9,10 +9,13 @@ what they write against its quota: they get past a NOSPACE alarm.)
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
+import anyio.lowlevel
 from aetcd import rpc
 
 from ha_monitor.errors import EtcdError
@@ -24,12 +27,10 @@ from ha_monitor.watch.backoff import Backoff
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from anyio.abc import TaskGroup
-
     from ha_monitor.clock import Clock
     from ha_monitor.etcd.client import EtcdClient
     from ha_monitor.evaluate.unit import Family
-    from ha_monitor.watch.views import Cell
+    from ha_monitor.watch.states import Cell
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ COMPARISONS_IN_A_TRANSACTION = 128
 
 IN_FLIGHT = 4
 """Transactions under way at once. Chosen: etcd is busy with one while the next is built and a third travels."""
+
+LOOKS = 1_000
+"""Records looked at in one go: a few milliseconds, and more than can be under way, so that not all of them wait."""
 
 LOOK_AGAIN = 1.0
 """Seconds after which a record whose comparison failed is looked at anew, should no event have done so."""
@@ -84,7 +88,7 @@ class Publisher:
         """Transactions that etcd did not take."""
         self.latency = Histogram()
         """From the first wish for another record to etcd's answer."""
-        self._pending: dict[tuple[Family, str], float] = {}
+        self._pending: OrderedDict[tuple[Family, str], float] = OrderedDict()  # a dict is slow to give its first
         self._in_flight: dict[tuple[Family, str], _Write] = {}
         self._timed: set[tuple[Family, str]] = set()
         self._foreign: set[tuple[Family, str]] = set()
@@ -94,7 +98,8 @@ class Publisher:
         self._conflicts: Conflicts[tuple[Family, str]] = Conflicts()
         self._backoff = Backoff()
         self._open = False
-        self._turned = anyio.Event()
+        self._resting: list[asyncio.Event] = []
+        """Of the senders that have nothing to do."""
 
     # -- what the fleet and the views say
 
@@ -102,7 +107,7 @@ class Publisher:
         """Have a record looked at: its resource, its config or the record itself is another one."""
         if family.records is not None:
             self._pending.setdefault((family, id_), self._clock.monotonic())
-            self._turned.set()
+            self._call_a_sender()
 
     def record_changed(self, family: Family, id_: str) -> None:
         """Note that the watch brought another record than the one we knew."""
@@ -115,7 +120,7 @@ class Publisher:
     def hear(self, heard: bool) -> None:
         """Note whether all watches are caught up: what they said before is no ground to write on."""
         self._open = heard
-        self._turned.set()
+        self._call_a_sender()
         if heard and self._doubtful:
             doubtful = dict(self._doubtful)
             self._clock.call_later(LATE, lambda: self._no_longer_doubtful(doubtful))
@@ -140,42 +145,50 @@ class Publisher:
         """Whether every record is what it should be, or waits for a time to come."""
         return not self._pending and not self._in_flight
 
-    # -- the worker
+    # -- the senders
 
     async def run(self) -> None:
         """Write until cancelled. Raises only what ``on_fault`` raises."""
-        free = anyio.Semaphore(IN_FLIGHT)
-        async with anyio.create_task_group() as sends:
-            while True:
-                await self._turned.wait()
-                self._turned = anyio.Event()
-                while self._open:
-                    batch = self._next_batch()
-                    if not batch:
-                        break
-                    await free.acquire()
-                    self._start(sends, free, batch)
-                    if self.fault:
-                        break
-                if self.idle:
-                    self.fault = ""  # what could not be written is no longer wanted: its resource ended, say
+        async with anyio.create_task_group() as senders:
+            for _ in range(IN_FLIGHT):
+                senders.start_soon(self._sender, name="publish")
 
-    def _start(self, sends: TaskGroup, free: anyio.Semaphore, batch: list[_Write]) -> None:
-        async def send() -> None:
-            try:
+    async def _sender(self) -> None:
+        """Send one transaction after the other; there to be called, since a task begun for each would cost 60 µs."""
+        called = asyncio.Event()
+        while True:
+            batch, looked = self._next_batch() if self._may_send else ([], 0)
+            if batch:
+                self._call_a_sender()
                 await self._send(batch)
-            finally:
-                free.release()
+                continue
+            if looked == LOOKS:
+                await anyio.lowlevel.checkpoint()
+                continue
+            if self.idle:
+                self.fault = ""  # what could not be written is no longer wanted: its resource ended, say
+            called.clear()
+            self._resting.append(called)
+            await called.wait()
 
-        sends.start_soon(send, name="publish")
+    @property
+    def _may_send(self) -> bool:
+        """Whether a transaction may be begun; after a failure, only one at a time."""
+        return self._open and not (self.fault and self._in_flight)
 
-    def _next_batch(self) -> list[_Write]:
+    def _call_a_sender(self) -> None:
+        if self._pending and self._resting and self._open:
+            self._resting.pop().set()
+
+    def _next_batch(self) -> tuple[list[_Write], int]:
+        """Give the next transaction's parts, and how many records were looked at for it."""
         batch: list[_Write] = []
         waiting: dict[tuple[Family, str], float] = {}
         room = COMPARISONS_IN_A_TRANSACTION - 1  # the last may be a delete, which compares twice
-        while self._pending and room > 0:
-            key = next(iter(self._pending))
-            since = self._pending.pop(key)
+        looked = 0
+        while self._pending and room > 0 and looked < LOOKS:
+            looked += 1
+            key, since = self._pending.popitem(last=False)
             if key in self._in_flight:
                 waiting[key] = since
                 continue
@@ -185,7 +198,7 @@ class Publisher:
                 batch.append(write)
                 room -= len(write.comparisons)
         self._pending.update(waiting)
-        return batch
+        return batch, looked
 
     def _decide(self, family: Family, id_: str, since: float) -> _Write | None:
         cell = self._cell(family, id_)
@@ -225,7 +238,7 @@ class Publisher:
         self._clock.call_later(seconds, look)
 
     def _cell(self, family: Family, id_: str) -> Cell | None:
-        return None if family.records is None else family.records.cells.get(id_)
+        return None if family.records is None else family.records.cell(id_)
 
     def _standing(self, family: Family, id_: str) -> bytes | None:
         cell = self._cell(family, id_)
@@ -256,7 +269,6 @@ class Publisher:
                 self._wrote(write, reply.header.revision)
             else:
                 self._look_later(write.family, write.id, LOOK_AGAIN)
-        self._turned.set()
 
     def _wrote(self, write: _Write, revision: int) -> None:
         family, id_, wanted = write.family, write.id, write.wanted
@@ -272,7 +284,9 @@ class Publisher:
         self._foreign.discard((family, id_))
         if not family.records.written(id_, value, revision):
             self._foreign.add((family, id_))
-        self.want(family, id_)
+            self.want(family, id_)
+        elif value is None:
+            self.want(family, id_)  # it may be gone for good now, and forgotten
 
     async def _failed(self, batch: list[_Write], error: EtcdError) -> None:
         if not self.fault:
@@ -288,7 +302,6 @@ class Publisher:
                 if isinstance(write.wanted, Put):
                     self._doubtful[write.family, write.id] = write.wanted.value
                 self._pending.setdefault((write.family, write.id), write.since)
-            self._turned.set()
 
 
 def _write(family: Family, id_: str, wanted: Put | Delete, record_revision: int, since: float) -> _Write:
@@ -298,7 +311,7 @@ def _write(family: Family, id_: str, wanted: Put | Delete, record_revision: int,
     since what should stand there does not hang on what stood there.
     """
     assert family.records is not None  # noqa: S101 - want() let none other in
-    key = _bytes(family.records.prefix + id_)
+    key = family.records.key(id_)
     config = _at_revision(_bytes(family.configs.prefix + id_), wanted.config_revision)
     if isinstance(wanted, Put):
         put = rpc.RequestOp(request_put=rpc.PutRequest(key=key, value=wanted.value))

@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
+import anyio.lowlevel
 from aetcd import rpc
 
 from ha_monitor.errors import EtcdCompacted, EtcdError, EtcdRefused, EtcdTooLarge, EtcdUnavailable
@@ -38,7 +39,7 @@ from ha_monitor.watch.state_machine import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ha_monitor.clock import Clock
     from ha_monitor.etcd.client import EtcdClient
@@ -57,14 +58,14 @@ class Sink(Protocol):
     def list_begins(self) -> None:
         """Note that the items that follow replace all that is known."""
 
-    def put_items(self, items: Sequence[rpc.KeyValue]) -> None:
-        """Take some items of a list."""
+    def put_items(self, items: Sequence[rpc.KeyValue]) -> Iterator[None]:
+        """Take some items of a list. Yields where the event loop may have a turn."""
 
-    def list_ends(self, revision: int) -> None:
-        """Drop what the list did not have."""
+    def list_ends(self, revision: int) -> Iterator[None]:
+        """Drop what the list did not have. Yields where the event loop may have a turn."""
 
-    def apply(self, events: Sequence[rpc.Event]) -> None:
-        """Apply the events of one or more whole revisions."""
+    def apply(self, events: Sequence[rpc.Event]) -> Iterator[None]:
+        """Apply the events of one or more whole revisions. Yields where the event loop may have a turn."""
 
 
 class Feed:
@@ -118,7 +119,7 @@ class Feed:
             try:
                 if self._replaced:
                     self.fault, self._replaced = self._replaced, ""
-                    self._take(Gone())
+                    await self._take(Gone())
                 elif isinstance(self._state, Listing):
                     await self._list_page(self._state)
                 else:
@@ -133,7 +134,7 @@ class Feed:
         if self._replaced:
             return
         self.keys = self.listed + reply.count  # etcd counts from the page on
-        self._take(Page(reply.kvs, reply.header.revision, reply.more))
+        await self._take(Page(reply.kvs, reply.header.revision, reply.more))
 
     async def _watch(self, start_revision: int) -> None:
         connection = await self._client.connection()
@@ -145,7 +146,7 @@ class Feed:
                 await stream.create(self._bytes, start_revision)
             if self._replaced:
                 return
-            self._take(Opened(newest.header.revision))
+            await self._take(Opened(newest.header.revision))
             if isinstance(self._state, Listing):
                 return
             self._stream = stream
@@ -157,9 +158,9 @@ class Feed:
                     self._refusals.reset()
                     self._unanswered_since = None
                     if reply.events:
-                        self._take(Events(reply.events))
+                        await self._take(Events(reply.events))
                     else:
-                        self._take(Progress(reply.header.revision, self._in_line(reply)))
+                        await self._take(Progress(reply.header.revision, self._in_line(reply)))
             finally:
                 self._stream = None
                 self._unanswered_since = None
@@ -167,25 +168,25 @@ class Feed:
     def _in_line(self, reply: rpc.WatchResponse) -> bool:
         return reply.watch_id >= 0 or self._client.progress_is_ordered
 
-    def _take(self, got: Input) -> None:
+    async def _take(self, got: Input) -> None:
         self._state, effects = step(self._bytes, self._state, got)
         for effect in effects:
             if isinstance(effect, Apply):
                 self.events += len(effect.events)
-                self._sink.apply(effect.events)
+                await _in_slices(self._sink.apply(effect.events))
             elif isinstance(effect, Proven):
                 self._proven(effect.revision)
             elif isinstance(effect, Lost):
                 self._lost()
             elif isinstance(effect, Items):
                 self.listed += len(effect.items)
-                self._sink.put_items(effect.items)
+                await _in_slices(self._sink.put_items(effect.items))
             elif isinstance(effect, ListBegins):
                 self.listed = 0
                 self.relists += self.proven_at > 0
                 self._sink.list_begins()
             elif isinstance(effect, ListEnds):
-                self._sink.list_ends(effect.revision)
+                await _in_slices(self._sink.list_ends(effect.revision))
 
     def _proven(self, revision: int) -> None:
         self.revision = revision
@@ -204,11 +205,11 @@ class Feed:
     async def _recover(self, error: EtcdError) -> None:
         self.fault = str(error)
         if isinstance(error, EtcdCompacted):
-            self._take(Gone())
+            await self._take(Gone())
         elif isinstance(error, EtcdTooLarge):
-            self._take(TooLarge())
+            await self._take(TooLarge())
         else:
-            self._take(Broken())
+            await self._take(Broken())
         self._on_fault(error)
         if isinstance(error, EtcdRefused):
             await self._login_again()
@@ -246,3 +247,13 @@ class Feed:
                 await stream.ask_progress()
         except EtcdUnavailable as error:
             log.debug("%s", error)  # the reader of the stream meets the same, and acts
+
+
+async def _in_slices(work: Iterator[None]) -> None:
+    """Work to the end, with a turn of the event loop between slices.
+
+    Nothing cancels it half-way: the state machine counts on its effects, and what is left is a fraction of a second.
+    """
+    with anyio.CancelScope(shield=True):
+        for _ in work:
+            await anyio.lowlevel.checkpoint()

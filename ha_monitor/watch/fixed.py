@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import anyio
 from aetcd import rpc
 
-from ha_monitor.watch.views import KeyView, StateView
+from ha_monitor.watch.states import StateView
+from ha_monitor.watch.views import KeyView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -85,5 +86,6 @@ class FixedKeys:
             if key.startswith(view.prefix)
         ]
         view.list_begins()
-        view.put_items(items)
-        view.list_ends(self.revision)
+        for work in (view.put_items(items), view.list_ends(self.revision)):
+            for _ in work:
+                pass  # nobody else needs a turn

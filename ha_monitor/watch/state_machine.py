@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from aetcd import rpc
 
-PAGE = 2_000
-"""Keys in a page of a list: a page is decoded in one go, and 2,000 keep the event loop under about 20 ms."""
+PAGE = 10_000
+"""Keys in a page of a list. etcd walks over all that are left to count them, for each page, so that pages of 2,000 take
+three times as long for 300,000 keys; a page is decoded in one go, which takes 10,000 about 15 ms."""
 
 # ------------------------------------------------------------------ states: each says what is to be done next
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from ha_monitor.watch.feed import Feed
-from ha_monitor.watch.views import KeyView, StateView
+from ha_monitor.watch.states import StateView
+from ha_monitor.watch.views import KeyView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,6 +78,7 @@ class Watches:
         feed = Feed(view.prefix, self._client, view, self._clock, on_turn=self._on_turn, on_fault=self._on_fault)
         self._feeds[view.prefix] = feed
         self._tasks.start_soon(feed.run, name=f"watch {view.prefix}")
+        self._on_turn()  # there is a prefix that has not caught up, now: nobody may write on what is known so far
 
     def feeds(self) -> Iterator[Feed]:
         """Give all feeds."""

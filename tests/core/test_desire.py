@@ -24,6 +24,9 @@ class Host:
     def settle_soon(self, unit: Unit) -> None:
         raise NotImplementedError
 
+    def expect(self, more: int) -> None:
+        pass
+
     def seen_otherwise(self) -> None:
         raise NotImplementedError
 

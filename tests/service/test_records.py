@@ -183,3 +183,20 @@ def test_what_changed_while_the_service_was_down_shows_after_its_start(etcd: Etc
     etcd.put(flipped.primary_state, site.UP)
     etcd.wait_record(flipped.record, site.record())
     assert etcd.get(foreign) == b'{ "port" : "UP" }', "a record of another shape is not ours to remove"
+
+
+def test_a_start_writes_nothing_where_every_record_is_right(etcd: Etcd, service: StartService) -> None:
+    """Enough of them that some are evaluated before the list of the records has come."""
+    pairs = [site.HaInterface() for _ in range(3_000)]
+    etcd.txn(site.ha_template())
+    for start in range(0, len(pairs), 25):
+        etcd.txn(
+            {
+                k: v
+                for pair in pairs[start : start + 25]
+                for k, v in (pair.keys() | {pair.record: site.record()}).items()
+            }
+        )
+    before = etcd.revision()
+    service()
+    assert etcd.revision() == before

@@ -235,20 +235,21 @@ def test_an_id_that_is_no_utf_8_is_shown_and_breaks_nothing(etcd: Etcd, service:
     assert b"caf" in running.get("/metrics?resources=1")[1]
 
 
-def test_the_order_of_health_is_right_after_every_change(client: httpx.Client, etcd: Etcd) -> None:
+def test_the_order_of_health_is_right_after_changes(client: httpx.Client, etcd: Etcd) -> None:
     """Held against the order that each resource's own status gives."""
     fleet = [site.HaInterface(f"pair-{number}") for number in range(8)]
     etcd.txn({key: value for pair in fleet for key, value in pair.keys().items()})
     chance = random.Random(7)
-    for _ in range(15):
-        pair = chance.choice(fleet)
-        change = chance.choice([
-            {pair.primary_state: chance.choice([site.UP, site.DOWN])},
-            {pair.secondary_state: chance.choice([site.UP, site.DOWN])},
-            {pair.config: pair.envelope(version=chance.choice([1, "x"]))},
-            {pair.config: site.envelope({**pair.body, "name": chance.choice("abc")})},
-        ])  # fmt: skip
-        revision = etcd.txn(change)
+    for _ in range(4):  # each takes two beats of the pulse: only it proves the revision of a prefix that is quiet
+        changes: dict[str, object] = {}
+        for pair in chance.sample(fleet, 4):
+            changes |= chance.choice([
+                {pair.primary_state: chance.choice([site.UP, site.DOWN])},
+                {pair.secondary_state: chance.choice([site.UP, site.DOWN])},
+                {pair.config: pair.envelope(version=chance.choice([1, "x"]))},
+                {pair.config: site.envelope({**pair.body, "name": chance.choice("abc")})},
+            ])  # fmt: skip
+        revision = etcd.txn(changes)
         give_up = time.monotonic() + 30
         while True:
             answer = client.get("/api/v1/resources", params={"order": "health"}).json()

@@ -1,0 +1,174 @@
+"""State keys, as the feeds keep them, and who sleeps on each: the path that every event takes.
+
+At 100,000 HA interfaces there are 200,000 of them, and in a storm as many events a second. So a key is looked up as
+the bytes that came over the wire, and a list that is new or many events in one reply are worked through in slices.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from aetcd import rpc
+
+from ha_monitor.watch.views import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from ha_monitor.reading.state import State, StateReader
+
+_DELETE = rpc.Event.EventType.DELETE
+
+SLICE = 4_096
+"""Events, or sleepers to wake, between two turns of the event loop. Chosen: what they set off takes 10 to 20 ms, and a
+key that changes again within a slice is evaluated once."""
+
+
+class Sleeper(Protocol):
+    """Hangs on state keys, and sleeps until one of them changes."""
+
+    def wake(self) -> None:
+        """Have a look at the states as they are now."""
+
+
+class Cell:
+    """A state key, there or not: its state (``None``: not there), the revision of its last change, who hangs on it."""
+
+    __slots__ = ("key", "revision", "sleepers", "state", "view")
+
+    def __init__(self, view: StateView, key: bytes) -> None:
+        self.view = view
+        self.key = key
+        self.state: State | None = None
+        self.revision = 0
+        self.sleepers: tuple[Sleeper, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The key as text."""
+        return self.key.decode("utf-8", "surrogateescape")
+
+    def hang(self, sleeper: Sleeper) -> None:
+        """Wake a sleeper at each change."""
+        self.sleepers = (*self.sleepers, sleeper)
+
+    def unhang(self, sleeper: Sleeper) -> None:
+        """Wake it no more."""
+        self.sleepers = tuple(other for other in self.sleepers if other is not sleeper)
+        if self.state is None and not self.sleepers:
+            self.view.forget(self)
+
+
+class StateView(View):
+    """The state keys under a prefix, and the published records, which are state keys too."""
+
+    def __init__(self, prefix: str, read: StateReader) -> None:
+        super().__init__(prefix)
+        self.read = read
+        self.on_record: Callable[[str], None] | None = None
+        """Told of each change of a record, by id, where we publish under this prefix."""
+        self._cells: dict[bytes, Cell] = {}
+        self._ahead: dict[bytes, int] = {}
+        """Revisions of our own writes that the watch has not brought yet."""
+
+    def key(self, id_: str) -> bytes:
+        """Give the key of an id, as it is in etcd."""
+        return (self.prefix + id_).encode("utf-8", "surrogateescape")
+
+    def cell(self, id_: str) -> Cell | None:
+        """Give the cell of a key that is there, or that somebody hangs on; ``None`` for any other."""
+        return self._cells.get(self.key(id_))
+
+    def hang(self, id_: str, sleeper: Sleeper) -> Cell:
+        """Wake a sleeper at each change of a key; give its cell."""
+        key = self.key(id_)
+        cell = self._cells.get(key)
+        if cell is None:
+            cell = self._cells[key] = Cell(self, key)
+        cell.hang(sleeper)
+        return cell
+
+    def forget(self, cell: Cell) -> None:
+        """Keep a cell no longer."""
+        del self._cells[cell.key]
+
+    def ids(self) -> Iterable[str]:
+        """Give the ids of the keys that are there."""
+        return [self._text(key) for key, cell in self._cells.items() if cell.state is not None]
+
+    def list_begins(self) -> None:
+        """Begin a list; the store may be another one than our writes went to."""
+        super().list_begins()
+        self._ahead.clear()
+
+    def list_ends(self, revision: int) -> Iterator[None]:
+        """Drop what the list did not have, and wake all who waited for the first list."""
+        first = not self.synced
+        yield from super().list_ends(revision)
+        if first:
+            for number, cell in enumerate(tuple(self._cells.values()), 1):
+                for sleeper in cell.sleepers:
+                    sleeper.wake()
+                if not number % SLICE:
+                    yield
+
+    def apply(self, events: Sequence[rpc.Event]) -> Iterator[None]:
+        """Apply events, in order."""
+        change, read = self._change, self.read
+        left, last = SLICE, 0
+        for event in events:
+            item = event.kv
+            revision = item.mod_revision
+            if left <= 0 and revision != last:  # what changed together is seen together
+                yield
+                left = SLICE
+            change(item.key, None if event.type == _DELETE else read(item.value), revision)
+            left -= 1
+            last = revision
+
+    def written(self, id_: str, value: bytes | None, revision: int) -> bool:
+        """Note what we wrote ourselves, ahead of the watch; tells whether nobody wrote after us."""
+        key = self.key(id_)
+        cell = self._cells.get(key)
+        if cell is not None and cell.revision > revision:
+            return False
+        if cell is None or cell.revision < revision:
+            self._ahead[key] = revision
+        self._set(key, cell, None if value is None else self.read(value), revision)
+        return True
+
+    def _keys(self) -> Iterable[bytes]:
+        return [key for key, cell in self._cells.items() if cell.state is not None]
+
+    def _put(self, key: bytes, item: rpc.KeyValue) -> None:
+        self._change(key, self.read(item.value), item.mod_revision)
+
+    def _delete(self, key: bytes, revision: int) -> None:
+        self._change(key, None, revision)
+
+    def _change(self, key: bytes, state: State | None, revision: int) -> None:
+        if self._ahead:
+            ahead = self._ahead.get(key)
+            if ahead is not None:
+                if revision < ahead:
+                    return  # our own write is known already; what the watch still brings of before is older
+                del self._ahead[key]
+        if self._set(key, self._cells.get(key), state, revision) and self.on_record is not None:
+            self.on_record(self._text(key))
+
+    def _set(self, key: bytes, cell: Cell | None, state: State | None, revision: int) -> bool:
+        """Note a key's state; tells whether it is another one."""
+        if cell is None:
+            if state is None or not self._is_ours(key):
+                return False
+            cell = self._cells[key] = Cell(self, key)
+        cell.revision = revision
+        if cell.state is state:
+            return False
+        cell.state = state
+        sleepers = cell.sleepers
+        if state is None and not sleepers:
+            self.forget(cell)
+        for sleeper in sleepers:
+            sleeper.wake()
+        return True

@@ -1,0 +1,132 @@
+"""A fleet of n HA interfaces as it stands in etcd, and those who write there as fast as etcd takes it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import uuid
+from typing import TYPE_CHECKING
+
+import anyio
+import grpc
+from aetcd import rpc
+
+from tests.support import site
+from tests.support.etcd import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tests.support.etcd import Etcd
+
+CONFIGS = "/config/v2.0/ha_interfaces/"
+STATES = "/monitoring/v2.0/er_physical_interfaces/"
+RECORDS = "/monitoring/v2.0/ha_interfaces/"
+IN_A_TRANSACTION = 128
+IN_FLIGHT = 16
+UP, DOWN = encode(site.UP), encode(site.DOWN)
+LARGE = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
+
+Item = tuple[bytes, bytes]
+
+
+class Fleet:
+    """n HA interfaces, each with two sides of its own, and what their states are now."""
+
+    def __init__(self, n: int, seed: int = 1) -> None:
+        self.n = n
+        self.random = random.Random(seed)
+        self.ids = [self._id() for _ in range(n)]
+        self.sides = [(self._id(), self._id()) for _ in range(n)]
+        self.up = [[True, True] for _ in range(n)]
+
+    def _id(self) -> str:
+        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+
+    def items(self) -> Iterator[Item]:
+        """Give all there is: the template, the configs, the states."""
+        for key, value in site.ha_template().items():
+            yield key.encode(), encode(value)
+        for number, id_ in enumerate(self.ids):
+            yield f"{CONFIGS}{id_}".encode(), self._config(number)
+            for side, up in zip(self.sides[number], self.up[number], strict=True):
+                yield f"{STATES}{side}".encode(), UP if up else DOWN
+
+    def _config(self, number: int) -> bytes:
+        primary, secondary = self.sides[number]
+        body = {
+            "id": self.ids[number], "name": f"ha-interface-{number}", "description": "", "status": "ACTIVE",
+            "orchestration_state": "CREATE_COMPLETE", "tenant_id": "9d30e5e2a02a4b1b8d0ab8c1d8a6f0a3",
+            "primary_interface_id": primary, "secondary_interface_id": secondary,
+        }  # fmt: skip
+        return encode({"body": json.dumps(body), "version": 1, "marked_for_deletion": False})
+
+    def flip(self, number: int, side: int | None = None) -> Item:
+        """Turn a side of an interface around; gives what to put."""
+        side = self.random.randrange(2) if side is None else side
+        up = self.up[number][side] = not self.up[number][side]
+        return f"{STATES}{self.sides[number][side]}".encode(), UP if up else DOWN
+
+    def flips(self, count: int) -> list[Item]:
+        """Turn sides of any interfaces but the last, which is left for the end of a series."""
+        return [self.flip(self.random.randrange(self.n - 1)) for _ in range(count)]
+
+    def verdict(self, number: int) -> str:
+        """Give what an interface is now."""
+        return {0: "DOWN", 1: "DEGRADED", 2: "UP"}[sum(self.up[number])]
+
+
+class Writer:
+    """A bare client of etcd; made and used inside one event loop."""
+
+    def __init__(self, etcd: Etcd) -> None:
+        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{etcd.port}", options=LARGE)
+        self.kv = rpc.KVStub(self._channel)
+        self.watch = rpc.WatchStub(self._channel)
+
+    async def close(self) -> None:
+        await self._channel.close(None)
+
+    async def put(self, item: Item) -> int:
+        """Put one key; gives the revision."""
+        answer = await self.kv.Put(rpc.PutRequest(key=item[0], value=item[1]))
+        return int(answer.header.revision)
+
+    async def write(self, items: Iterable[Item]) -> int:
+        """Put keys, many transactions in flight; gives the last revision.
+
+        Transactions under way together may change places: what stands at a key that was put twice, only etcd knows.
+        """
+        free = asyncio.Semaphore(IN_FLIGHT)
+        last = 0
+
+        async def send(request: rpc.TxnRequest) -> None:
+            nonlocal last
+            try:
+                last = max(last, (await self.kv.Txn(request)).header.revision)
+            finally:
+                free.release()
+
+        async with anyio.create_task_group() as sends:
+            for request in transactions(items):
+                await free.acquire()
+                sends.start_soon(send, request)
+        return last
+
+
+def transactions(items: Iterable[Item]) -> Iterator[rpc.TxnRequest]:
+    """Give the transactions that put these keys."""
+    batch: dict[bytes, bytes] = {}
+    for key, value in items:
+        if key in batch or len(batch) == IN_A_TRANSACTION:
+            yield _puts(batch)
+            batch = {}
+        batch[key] = value
+    if batch:
+        yield _puts(batch)
+
+
+def _puts(batch: dict[bytes, bytes]) -> rpc.TxnRequest:
+    puts = [rpc.RequestOp(request_put=rpc.PutRequest(key=key, value=value)) for key, value in batch.items()]
+    return rpc.TxnRequest(success=puts)

@@ -1,0 +1,163 @@
+"""What is measured, each in a process of its own: the product in an asyncio program, and the bare floors.
+
+``python -m tests.benchmarks.sides ROLE URL [n]`` says a line of JSON on its output for each thing that happened; times
+are of the system's monotonic clock, which all processes share. It ends when its input does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import aetcd
+import grpc
+import msgspec
+from aetcd import rpc
+
+from ha_monitor import HaMonitor, Resync, Settings
+from tests.benchmarks.fleet import CONFIGS, LARGE, RECORDS, STATES
+from tests.support.etcd import range_end
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+PAGE = 10_000
+EVERYTHING = 100_000_000
+_decode = msgspec.json.Decoder().decode
+
+
+def say(**figures: Any) -> None:
+    """Say what happened, and when."""
+    print(json.dumps({"at": time.monotonic(), **figures}), flush=True)
+
+
+# -- the product, with a subscriber of its own
+
+
+async def subscriber(url: str) -> None:
+    """Say each change by its revision, as one who has subscribed to them meets it."""
+    async with HaMonitor(Settings(etcd=[url], publish="none")) as monitor:
+        await monitor.synced()
+        async with monitor.changes() as changes:
+            say(ready=True)
+            async for change in changes:
+                if not isinstance(change, Resync):
+                    say(revision=change.revision)
+
+
+async def verdicts(url: str) -> None:
+    """Say when the last interface of the fleet has changed, and what has become of all by then."""
+    async with HaMonitor(Settings(etcd=[url], publish="none")) as monitor:
+        await monitor.synced()
+        last = max(monitor.resources(), key=lambda resource: int(resource.name.rpartition("-")[2])).id
+        async with monitor.changes(queued=EVERYTHING) as changes:
+            say(ready=True)
+            async for change in changes:
+                if not isinstance(change, Resync) and change.id == last:
+                    say(last=True)
+                    say(statuses={resource.id: str(resource.status) for resource in monitor.resources()})
+
+
+async def start(url: str) -> None:
+    """Say how long it took from nothing to every resource evaluated."""
+    began = time.monotonic()
+    async with HaMonitor(Settings(etcd=[url])) as monitor:
+        await monitor.synced()
+        say(seconds=time.monotonic() - began)
+
+
+# -- the floors
+
+
+async def _events(url: str, prefix: str, channel: grpc.aio.Channel | None = None) -> AsyncIterator[Any]:
+    """Give the replies of a bare watch, the grant first."""
+    async with channel or grpc.aio.insecure_channel(url.partition("://")[2], options=LARGE) as open_channel:
+        call = rpc.WatchStub(open_channel).Watch()
+        create = rpc.WatchCreateRequest(key=prefix.encode(), range_end=range_end(prefix))
+        await call.write(rpc.WatchRequest(create_request=create))
+        while True:
+            yield await call.read()
+
+
+async def stub(url: str) -> None:
+    """A watch on the bare stub that says each event's revision."""
+    async for reply in _events(url, STATES):
+        if reply.created:
+            say(ready=True)
+        for event in reply.events:
+            say(revision=event.kv.mod_revision)
+
+
+async def decoding(url: str, last: str) -> None:
+    """A watch on the bare stub that decodes each value, and says when the last key's comes."""
+    async for reply in _events(url, STATES):
+        if reply.created:
+            say(ready=True)
+        for event in reply.events:
+            _decode(event.kv.value)
+            if event.kv.key.endswith(last.encode()):
+                say(last=True)
+
+
+async def nothing(url: str, last: str) -> None:
+    """aetcd's own watcher, which does nothing with the events, and says when the last key's comes."""
+    host, _, port = url.partition("://")[2].rpartition(":")
+    key = f"{STATES}{last}".encode()
+    async with aetcd.Client(host=host, port=int(port), options=dict(LARGE)) as client:
+        watch = await client.watch_prefix(STATES.encode())
+        say(ready=True)
+        async for event in watch:
+            if event.kv.key == key:
+                say(last=True)
+
+
+async def chain(url: str) -> None:
+    """Watch states, and put a record for each event: what no publisher can do without."""
+    async with grpc.aio.insecure_channel(url.partition("://")[2], options=LARGE) as channel:
+        kv = rpc.KVStub(channel)
+        async for reply in _events(url, STATES, channel):
+            if reply.created:
+                say(ready=True)
+            for event in reply.events:
+                id_ = event.kv.key[len(STATES) :]
+                await kv.Put(rpc.PutRequest(key=RECORDS.encode() + b"bare-" + id_, value=event.kv.value))
+
+
+async def paged(url: str) -> None:
+    """Read all keys that a start reads, page by page, and decode them."""
+    began = time.monotonic()
+    async with grpc.aio.insecure_channel(url.partition("://")[2], options=LARGE) as channel:
+        kv = rpc.KVStub(channel)
+        for prefix in (CONFIGS, STATES, RECORDS):
+            key, revision, more = prefix.encode(), 0, True
+            while more:
+                request = rpc.RangeRequest(key=key, range_end=range_end(prefix), limit=PAGE, revision=revision)
+                reply = await kv.Range(request)
+                for item in reply.kvs:
+                    _decode(item.value)
+                revision, more = reply.header.revision, reply.more
+                key = reply.kvs[-1].key + b"\0" if reply.kvs else key
+    say(seconds=time.monotonic() - began)
+
+
+ROLES: dict[str, Callable[..., Awaitable[None]]] = {
+    role.__name__: role for role in (subscriber, verdicts, start, stub, decoding, nothing, chain, paged)
+}
+
+
+async def _until_told(role: str, arguments: list[str]) -> None:
+    """Play a role until the input ends."""
+    playing = asyncio.ensure_future(ROLES[role](*arguments))
+    told = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await asyncio.wait([playing, told], return_when=asyncio.FIRST_COMPLETED)
+    if playing.done():
+        playing.result()
+    playing.cancel()
+    await asyncio.gather(playing, return_exceptions=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(_until_told(sys.argv[1], sys.argv[2:]))
