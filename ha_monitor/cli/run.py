@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from ha_monitor.cli.collector import collect_rarely, keep_out_of_it
 from ha_monitor.cli.http import check_token, listener, url
 from ha_monitor.cli.logs import set_up
 from ha_monitor.cli.notify import keep_notified
@@ -37,6 +38,7 @@ def run(settings: Settings) -> None:
     status_file = settings.status_file
     if status_file is not None and not status_file.parent.is_dir():
         raise click.UsageError(f"--status-file {status_file}: there is no folder {status_file.parent}")
+    collect_rarely()
     listening = listener(settings.listen)
     with listening or contextlib.nullcontext():
         anyio.run(_serve, settings, listening)
@@ -45,6 +47,7 @@ def run(settings: Settings) -> None:
 async def _serve(settings: Settings, listening: socket.socket | None) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with HaMonitor(settings) as monitor, anyio.create_task_group() as tasks:
+            tasks.start_soon(keep_out_of_it, monitor)
             tasks.start_soon(_log_changes, monitor, settings.log_format == "console")
             if settings.status_file is not None:
                 keep = functools.partial(keep_status_file, remove=settings.status_file_on_stop == "remove")

@@ -110,11 +110,10 @@ class Fleet:
         return units - self._waiting, units + to_come
 
     def _slice(self) -> bool:
-        """Work for a few milliseconds; tells whether there was anything to do."""
+        """Work for a few milliseconds; tells whether there is more to do."""
         until = time.perf_counter() + _SLICE
         changes: list[Change] = []
         wall = self._clock.time()
-        worked = bool(self._settles)
         while self._settles:  # first, since each is one change that somebody waits for
             self._settle(self._settles.popleft(), wall, changes)
             if time.perf_counter() > until:
@@ -123,10 +122,9 @@ class Fleet:
         for family in self.families.values():
             while family.unrendered and time.perf_counter() < until:
                 self._render(family, family.unrendered.popitem(last=False)[0], changes)
-                worked = True
         if changes:
             self.on_changes(changes)
-        return worked
+        return bool(self._settles) or any(family.unrendered for family in self.families.values())
 
     def render_soon(self, family: Family, ids: Iterable[str]) -> None:
         """Have resources rendered anew."""

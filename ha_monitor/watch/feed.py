@@ -254,6 +254,6 @@ async def _in_slices(work: Iterator[None]) -> None:
 
     Nothing cancels it half-way: the state machine counts on its effects, and what is left is a fraction of a second.
     """
-    with anyio.CancelScope(shield=True):
-        for _ in work:
+    for _ in work:
+        with anyio.CancelScope(shield=True):
             await anyio.lowlevel.checkpoint()

@@ -12,8 +12,10 @@ No I/O, no clock and no task is here: :mod:`ha_monitor.watch.feed` asks :func:`s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +29,7 @@ three times as long for 300,000 keys; a page is decoded in one go, which takes 1
 # ------------------------------------------------------------------ states: each says what is to be done next
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """Read the next page from ``start`` at ``revision`` (0: the newest, which pins those that follow)."""
 
     start: bytes
@@ -36,16 +37,14 @@ class Listing:
     limit: int = PAGE
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """Open a watch stream from ``next_revision``. ``fresh``: straight after a list, which is proof up to there."""
 
     next_revision: int
     fresh: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Watching:
+class Watching(Struct, frozen=True):
     """Read the stream.
 
     ``target`` is the store's revision when the stream was opened: the watch has caught up when it is known to be
@@ -63,8 +62,7 @@ State: TypeAlias = Listing | Opening | Watching
 # ------------------------------------------------------------------ inputs: what the I/O loop got back
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """A page of a list, read at ``revision``; ``more`` says that there are keys behind it."""
 
     items: Sequence[rpc.KeyValue]
@@ -72,22 +70,19 @@ class Page:
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """The stream is open; ``revision`` is the store's, read linearizably just before."""
 
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Events:
+class Events(Struct, frozen=True):
     """A reply with events, in order."""
 
     events: Sequence[rpc.Event]
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """A reply without events: the store is at ``revision``.
 
     ``ordered``: it came in line with the events, so all of them up to there were delivered. The answer to a progress
@@ -98,18 +93,15 @@ class Progress:
     ordered: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Struct, frozen=True):
     """The revision asked for is compacted away, or the store went back in time: only a new list helps."""
 
 
-@dataclass(frozen=True, slots=True)
-class TooLarge:
+class TooLarge(Struct, frozen=True):
     """The reply is larger than we can receive."""
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Struct, frozen=True):
     """The call or the stream failed."""
 
 
@@ -118,41 +110,35 @@ Input: TypeAlias = Page | Opened | Events | Progress | Gone | TooLarge | Broken
 # ------------------------------------------------------------------ effects: what whoever keeps the items is told
 
 
-@dataclass(frozen=True, slots=True)
-class ListBegins:
+class ListBegins(Struct, frozen=True):
     """A list starts: the items that follow replace everything."""
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(Struct, frozen=True):
     """Some of the list's items."""
 
     items: Sequence[rpc.KeyValue]
 
 
-@dataclass(frozen=True, slots=True)
-class ListEnds:
+class ListEnds(Struct, frozen=True):
     """The list is whole, as of ``revision``: what was not in it is no more."""
 
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Apply:
+class Apply(Struct, frozen=True):
     """Apply these events, together."""
 
     events: Sequence[rpc.Event]
 
 
-@dataclass(frozen=True, slots=True)
-class Proven:
+class Proven(Struct, frozen=True):
     """All that is known is right up to ``revision``, and the watch has caught up."""
 
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """The watch is not caught up any more."""
 
 
@@ -214,7 +200,7 @@ def _watching(state: Watching, got: Input) -> Step:
     if isinstance(got, Events):
         last = got.events[-1].kv.mod_revision
         caught_up = state.caught_up or last >= state.target
-        after = replace(state, next_revision=max(last + 1, state.next_revision), caught_up=caught_up, asked=0)
+        after = Watching(max(last + 1, state.next_revision), state.target, caught_up)
         return after, (Apply(got.events), Proven(last)) if caught_up else (Apply(got.events),)
     if not isinstance(got, Progress):
         raise TypeError(f"{type(got).__name__} while watching")

@@ -72,9 +72,18 @@ class Fleet:
         """Turn sides of any interfaces but the last, which is left for the end of a series."""
         return [self.flip(self.random.randrange(self.n - 1)) for _ in range(count)]
 
-    def verdict(self, number: int) -> str:
-        """Give what an interface is now."""
-        return {0: "DOWN", 1: "DEGRADED", 2: "UP"}[sum(self.up[number])]
+    def records(self) -> Iterator[Item]:
+        """Give the records as they stand while all is up."""
+        for id_ in self.ids:
+            yield f"{RECORDS}{id_}".encode(), encode(site.record())
+
+    def verdicts(self, etcd: Etcd) -> dict[str, str]:
+        """Give what every interface is by what stands in etcd."""
+        up = {key.rpartition("/")[2] for key, value in etcd.items(STATES).items() if value == UP}
+        return {
+            id_: ("DOWN", "DEGRADED", "UP")[sum(side in up for side in sides)]
+            for id_, sides in zip(self.ids, self.sides, strict=True)
+        }
 
 
 class Writer:

@@ -18,6 +18,7 @@ import msgspec
 from aetcd import rpc
 
 from ha_monitor import HaMonitor, Resync, Settings
+from ha_monitor.cli.collector import collect_rarely
 from tests.benchmarks.fleet import CONFIGS, LARGE, RECORDS, STATES
 from tests.support.etcd import range_end
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 PAGE = 10_000
 EVERYTHING = 100_000_000
+POLLED_EVERY = 10.0
 _decode = msgspec.json.Decoder().decode
 
 
@@ -48,17 +50,16 @@ async def subscriber(url: str) -> None:
                     say(revision=change.revision)
 
 
-async def verdicts(url: str) -> None:
+async def verdicts(url: str, last: str) -> None:
     """Say when the last interface of the fleet has changed, and what has become of all by then."""
     async with HaMonitor(Settings(etcd=[url], publish="none")) as monitor:
         await monitor.synced()
-        last = max(monitor.resources(), key=lambda resource: int(resource.name.rpartition("-")[2])).id
         async with monitor.changes(queued=EVERYTHING) as changes:
             say(ready=True)
             async for change in changes:
                 if not isinstance(change, Resync) and change.id == last:
                     say(last=True)
-                    say(statuses={resource.id: str(resource.status) for resource in monitor.resources()})
+                    say(verdicts={resource.id: str(resource.status) for resource in monitor.resources()})
 
 
 async def start(url: str) -> None:
@@ -143,8 +144,30 @@ async def paged(url: str) -> None:
     say(seconds=time.monotonic() - began)
 
 
+async def poller(url: str) -> None:
+    """What is to be replaced: reads each pair every 10 s, all of them in turn, and writes the record that has changed."""
+    async with grpc.aio.insecure_channel(url.partition("://")[2], options=LARGE) as channel:
+        kv = rpc.KVStub(channel)
+        configs = await kv.Range(rpc.RangeRequest(key=CONFIGS.encode(), range_end=range_end(CONFIGS)))
+        bodies = [json.loads(json.loads(item.value)["body"]) for item in configs.kvs]
+        known: dict[str, bytes] = {}
+        say(ready=True)
+        while True:
+            began = time.monotonic()
+            for number, body in enumerate(bodies, 1):
+                states = []
+                for side in ("primary", "secondary"):
+                    key = f"{STATES}{body[f'{side}_interface_id']}".encode()
+                    states.append((await kv.Range(rpc.RangeRequest(key=key))).kvs[0].value)
+                record = b"|".join(states)
+                if known.setdefault(body["id"], record) != record:
+                    known[body["id"]] = record
+                    await kv.Put(rpc.PutRequest(key=f"{RECORDS}{body['id']}".encode(), value=record))
+                await asyncio.sleep(max(0.0, began + POLLED_EVERY * number / len(bodies) - time.monotonic()))
+
+
 ROLES: dict[str, Callable[..., Awaitable[None]]] = {
-    role.__name__: role for role in (subscriber, verdicts, start, stub, decoding, nothing, chain, paged)
+    role.__name__: role for role in (subscriber, verdicts, start, stub, decoding, nothing, chain, paged, poller)
 }
 
 
@@ -160,4 +183,5 @@ async def _until_told(role: str, arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    collect_rarely()  # as the service does
     asyncio.run(_until_told(sys.argv[1], sys.argv[2:]))

@@ -1,0 +1,254 @@
+"""The rows of the table of targets: the product and its floor in turn, round by round, on one etcd."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+import urllib.request
+from typing import TYPE_CHECKING
+
+import psutil
+from aetcd import rpc
+
+from tests.benchmarks.figures import Row
+from tests.benchmarks.fleet import RECORDS, Fleet, Writer
+from tests.benchmarks.side import Side
+from tests.support.etcd import Etcd, range_end
+from tests.support.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from typing import Any
+
+    from tests.benchmarks.fleet import Item
+
+SETTLED = 1.0  # seconds from ready to the first measurement
+WARM = 50  # puts that are not counted
+READY = 120.0  # seconds until a service with many resources must be ready
+
+
+class Bench:
+    """One etcd with a fleet in it, who writes there, and how often each figure is taken."""
+
+    def __init__(self, etcd: Etcd, fleet: Fleet, writer: Writer, rounds: int, *, latencies: int, events: int) -> None:
+        self.etcd = etcd
+        self.fleet = fleet
+        self.writer = writer
+        self.rounds = rounds
+        self.latencies = latencies
+        self.events = events
+
+    # -- a backlog
+
+    async def backlog(self) -> list[Row]:
+        """Events a second, from the moment the process goes on until every verdict is right."""
+        row = Row(
+            "backlog of state changes → verdicts", "events/s", 1.2, at_most=False, floor_is="aetcd, doing nothing"
+        )
+        bare = Row("the same", "events/s", None, floor_is="bare stub, values decoded")
+        last = self.fleet.sides[-1][0]
+        for _ in range(self.rounds):
+            row.floor.append(await self._backlog("nothing", last))
+            bare.floor.append(await self._backlog("decoding", last))
+            row.product.append(await self._backlog("verdicts", self.fleet.ids[-1]))
+        bare.product = row.product
+        return [row, bare]
+
+    async def _backlog(self, role: str, last: str) -> float:
+        async with Side(role, self.etcd.url, last) as side:
+            await side.hear("ready")
+            await asyncio.sleep(SETTLED)
+            side.freeze()
+            await self.writer.write(self.fleet.flips(self.events))
+            await self.writer.put(self.fleet.flip(self.fleet.n - 1, 0))
+            began = time.monotonic()
+            side.thaw()
+            seconds = (await side.hear("last"))["at"] - began
+            if role == "verdicts":
+                verdicts = (await side.hear("verdicts"))["verdicts"]
+                assert verdicts == self.fleet.verdicts(self.etcd), "a verdict is not what etcd says"
+            return self.events / seconds
+
+    # -- one change at a time
+
+    async def heard(self) -> list[Row]:
+        """Seconds from a PUT to a subscriber in the process."""
+        row = Row("PUT → change at a subscriber, p50", "ms", 1.15, floor_is="bare watch")
+        for _ in range(self.rounds):
+            row.floor.append(statistics.median(await self._heard("stub")))
+            row.product.append(statistics.median(await self._heard("subscriber")))
+        return [row]
+
+    async def _heard(self, role: str) -> list[float]:
+        async with Side(role, self.etcd.url) as side:
+            await side.hear("ready")
+            await asyncio.sleep(SETTLED)
+            return await self._each(lambda revision: self._said(side, revision))
+
+    async def _said(self, side: Side, revision: int) -> float:
+        while (said := await side.hear("revision"))["revision"] < revision:
+            pass
+        return float(said["at"])
+
+    async def published(self) -> list[Row]:
+        """Seconds from a PUT to the record, as another client sees it."""
+        p50 = Row("PUT → record at another client, p50", "ms", 1.25, floor_is="bare put-watch-put-watch")
+        p99 = Row("the same, p99", "ms", 1.5, floor_is=p50.floor_is)
+        for _ in range(self.rounds):
+            async with Side("chain", self.etcd.url) as side:
+                await side.hear("ready")
+                floor = await self._published()
+            product = await self.with_service(lambda _: self._published())
+            for row, quantile in ((p50, 0.5), (p99, 0.99)):
+                row.floor.append(_quantile(floor, quantile))
+                row.product.append(_quantile(product, quantile))
+        return [p50, p99]
+
+    async def _published(self) -> list[float]:
+        await asyncio.sleep(SETTLED)
+        async with self.watch(RECORDS) as seen:
+            return await self._each(seen.until)
+
+    async def _each(self, until: Callable[[int], Coroutine[Any, Any, float]]) -> list[float]:
+        """Put one change after the other, and give the milliseconds until each is there."""
+        taken = []
+        for _ in range(WARM + self.latencies):
+            item = self.fleet.flip(self.fleet.random.randrange(self.fleet.n))
+            began = time.monotonic()
+            taken.append(1_000 * (await until(await self.writer.put(item)) - began))
+        return taken[WARM:]
+
+    # -- many at once
+
+    async def start(self) -> list[Row]:
+        """Seconds from nothing to every resource evaluated."""
+        row = Row("start to synced", "s", 4, floor_is="bare paged read, decoded")
+        for _ in range(self.rounds):
+            for role, figures in (("paged", row.floor), ("start", row.product)):
+                async with Side(role, self.etcd.url) as side:
+                    figures.append((await side.hear("seconds"))["seconds"])
+        return [row]
+
+    async def burst(self) -> list[Row]:
+        """Records a second, from the moment the process goes on until the last of them is there."""
+        count = min(20_000, self.fleet.n)
+        row = Row(f"{count:,} records at once", "records/s", 0.5, at_most=False, floor_is="bare 128-put transactions")
+        for _ in range(self.rounds):
+            began = time.monotonic()
+            await self.writer.write(item for _, item in zip(range(count), self.fleet.records(), strict=False))
+            row.floor.append(count / (time.monotonic() - began))
+            row.product.append(count / await self.with_service(lambda service: self._burst(service, count)))
+        return [row]
+
+    async def _burst(self, service: Service, count: int) -> float:
+        await asyncio.sleep(SETTLED)
+        process = psutil.Process(service.pid)
+        async with self.watch(RECORDS) as seen:
+            process.suspend()
+            await self.writer.write([self.fleet.flip(number, 0) for number in range(count)])
+            began = time.monotonic()
+            process.resume()
+            return await seen.count(count) - began
+
+    # -- at rest
+
+    async def memory(self) -> list[Row]:
+        """KiB of each interface, above a monitor with nothing to watch."""
+        row = Row("memory above an empty monitor", "KiB an interface", 4)
+        empty = Etcd().start()
+        try:
+            bare = await self.with_service(_resident, empty)
+        finally:
+            empty.close()
+        for _ in range(self.rounds):
+            row.product.append((await self.with_service(_resident) - bare) / 1024 / self.fleet.n)
+        return [row]
+
+    async def idle(self) -> list[Row]:
+        """Share of a core, and reads of etcd a second, while nothing changes."""
+        core = Row("idle: share of a core", "%", 0.5)
+        reads = Row("idle: reads of etcd", "a second", 0.6)  # the probe's 0.5
+        share, read = await self.with_service(self._idle)
+        core.product.append(share)
+        reads.product.append(read)
+        return [core, reads]
+
+    async def _idle(self, service: Service, seconds: float = 20.0) -> tuple[float, float]:
+        await asyncio.sleep(5.0)
+        process = psutil.Process(service.pid)
+        before, calls = process.cpu_times(), _calls(self.etcd, "Range")
+        await asyncio.sleep(seconds)
+        after = process.cpu_times()
+        used = after.user + after.system - before.user - before.system
+        return 100 * used / seconds, (_calls(self.etcd, "Range") - calls) / seconds
+
+    # -- the service, and what a client sees
+
+    async def with_service(
+        self, measure: Callable[[Service], Coroutine[Any, Any, Any]], etcd: Etcd | None = None
+    ) -> Any:
+        """Measure something of a service that is ready."""
+        service = Service((etcd or self.etcd).url)
+        try:
+            await asyncio.to_thread(service.wait_ready, READY)
+            return await measure(service)
+        finally:
+            service.kill()
+
+    def watch(self, prefix: str) -> Watch:
+        """Watch a prefix as another client."""
+        return Watch(self.writer, prefix)
+
+
+class Watch:
+    """A client's watch of a prefix, for the time of an ``async with`` block."""
+
+    def __init__(self, writer: Writer, prefix: str) -> None:
+        self._call = writer.watch.Watch()
+        self._prefix = prefix
+        self._events = 0
+
+    async def __aenter__(self) -> Watch:
+        """Begin; returns once it is granted."""
+        create = rpc.WatchCreateRequest(key=self._prefix.encode(), range_end=range_end(self._prefix))
+        await self._call.write(rpc.WatchRequest(create_request=create))
+        await self._call.read()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """End it."""
+        self._call.cancel()
+
+    async def until(self, revision: int) -> float:
+        """Wait for an event after a revision; gives when it came."""
+        while True:
+            reply = await self._call.read()
+            if reply.events and reply.events[-1].kv.mod_revision > revision:
+                return time.monotonic()
+
+    async def count(self, events: int) -> float:
+        """Wait for so many keys to have changed; gives when the last of them did."""
+        keys: set[bytes] = set()
+        while len(keys) < events:
+            reply = await asyncio.wait_for(self._call.read(), READY)
+            keys.update(event.kv.key for event in reply.events)
+        return time.monotonic()
+
+
+async def _resident(service: Service) -> int:
+    """Give the bytes that a process holds in memory, once it has come to rest."""
+    await asyncio.sleep(5.0)
+    return int(psutil.Process(service.pid).memory_info().rss)
+
+
+def _calls(etcd: Etcd, method: str) -> float:
+    """Give how many calls of a method etcd has answered."""
+    with urllib.request.urlopen(f"{etcd.url}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    wanted = [line for line in lines if line.startswith("grpc_server_handled_total{") and f'method="{method}"' in line]
+    return sum(float(line.rpartition(" ")[2]) for line in wanted)
+
+
+def _quantile(values: list[float], quantile: float) -> float:
+    return sorted(values)[int(len(values) * quantile)]
