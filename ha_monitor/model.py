@@ -26,6 +26,7 @@ class Status(str, Enum):
     UNKNOWN = "UNKNOWN"
 
     __str__ = str.__str__
+    __hash__ = str.__hash__  # the one that Enum brings is Python, and goes by the same text
 
 
 class EntryStatus(msgspec.Struct, frozen=True):

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ha_monitor")
 
+AT_ONCE, PAUSE = 100, 0.05
+"""Lines that are logged in one go, and the seconds of pause after them. Chosen: 2,000 lines a second are more than
+anybody reads, and what is published goes before what is said of it."""
+
 
 @click.command()
 @settings_options()
@@ -73,11 +77,15 @@ async def _log_changes(monitor: HaMonitor, draw: bool) -> None:
         resources = sum(1 for _ in monitor.resources())
         problems = sum(1 for _ in monitor.problems())
         log.info("synced: %d resources, %d problems", resources, problems)
+        lines = 0
         async for change in changes:
             if isinstance(change, Resync):
                 log.warning("%d changes came faster than they could be logged", change.missed)
             else:
                 log.info("%s", _line(change), extra=_fields(change))
+            lines += 1
+            if not lines % AT_ONCE:
+                await anyio.sleep(PAUSE)
 
 
 def _line(change: Change) -> str:

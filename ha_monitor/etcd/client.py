@@ -69,6 +69,8 @@ class EtcdClient:
 
     async def connection(self) -> Connection:
         """Give the connection in use, or make one to the member whose turn it is."""
+        if self._connection is not None and self._connection.lost is None and not self._closing:
+            return self._connection
         async with self._connecting:
             await self._close_abandoned()
             if self._connection is None or self._connection.lost is not None:

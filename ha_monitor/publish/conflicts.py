@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -29,13 +30,14 @@ class Conflicts(Generic[_Key]):
     """The conflicts of the last minutes."""
 
     def __init__(self) -> None:
-        self._by_key: dict[_Key, Conflict] = {}
+        self._by_key: OrderedDict[_Key, Conflict] = OrderedDict()  # the one that has been quiet longest first
 
     def note(self, key: _Key, now: float) -> None:
         """Count a foreign write that was put right. The next one is so at once, those after it ever later."""
-        for old in [old for old, conflict in self._by_key.items() if now - conflict.last > QUIET + LONGEST_PAUSE]:
-            del self._by_key[old]
+        while self._by_key and now - next(iter(self._by_key.values())).last > QUIET + LONGEST_PAUSE:
+            self._by_key.popitem(last=False)
         conflict = self._by_key.setdefault(key, Conflict(last=now))
+        self._by_key.move_to_end(key)
         conflict.count += 1
         conflict.last = now
         pause = 0.0 if conflict.count == 1 else min(FIRST_PAUSE * 2 ** min(conflict.count - 2, 16), LONGEST_PAUSE)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
 
 from ha_monitor.model import Status
 from ha_monitor.publish.record import esi_record, gohan_record, is_ours
@@ -20,23 +21,20 @@ class Publish(str, Enum):
     GOHAN = "gohan"
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(Struct, frozen=True):
     """This value is to stand there, as long as the config is at ``config_revision``."""
 
     value: bytes
     config_revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Struct, frozen=True):
     """Nothing is to stand there, as long as the config is at ``config_revision`` (0: is not there)."""
 
     config_revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(Struct, frozen=True):
     """What stands there is left as it is, for ``seconds`` at the most (``None``: until something changes)."""
 
     seconds: float | None = None
@@ -68,7 +66,7 @@ def desire(family: Family, id_: str, form: Publish, standing: bytes | None, stat
         left = unit.problem_since + state_timeout - now
         return Keep(left) if left > 0 else Delete(unit.config_revision)
     statuses = unit.statuses()
-    if unit.version is None or any(status is Status.UNKNOWN for _, status in statuses):
+    if unit.version is None or Status.UNKNOWN in [status for _, status in statuses]:
         return _KEEP
     if form is Publish.GOHAN:
         return Put(gohan_record(unit.status, unit.version), unit.config_revision)

@@ -2,9 +2,9 @@
 
 A record is only named here as one that may have to change. What it should be is worked out when its transaction is
 built, so that the newest status wins, and any number of changes meanwhile come to one write. One transaction carries
-many records and compares the config of each. Where one comparison fails, all of them are sent again one by one, so
-that it holds up none of the others. (Nested transactions would do without the second round, but etcd 3.5 does not count
-what they write against its quota: they get past a NOSPACE alarm.)
+many records and compares the config of each. Where one comparison fails, etcd is asked which, and the others are sent again
+together, so that it holds up none of them. (Nested transactions would do without the second round, but etcd 3.5 does
+not count what they write against its quota: they get past a NOSPACE alarm.)
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
-from aetcd import rpc
 
 from ha_monitor.errors import EtcdError
 from ha_monitor.measures import Histogram
 from ha_monitor.publish.conflicts import Conflicts
-from ha_monitor.publish.desire import Delete, Keep, Publish, Put, desire
+from ha_monitor.publish.desire import Keep, Publish, Put, desire
+from ha_monitor.publish.transaction import Write, holding, question, request
 from ha_monitor.watch.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ha_monitor.clock import Clock
     from ha_monitor.etcd.client import EtcdClient
     from ha_monitor.evaluate.unit import Family
-    from ha_monitor.watch.states import Cell
 
 log = logging.getLogger(__name__)
 
@@ -50,18 +49,6 @@ LOOK_AGAIN = 1.0
 LATE = 5.0
 """Seconds after etcd is heard again in which a write whose answer was lost may still land: a frozen member takes what
 waits in its sockets as soon as it goes on."""
-
-
-class _Write(NamedTuple):
-    """One record's part of a transaction."""
-
-    family: Family
-    id: str
-    wanted: Put | Delete
-    change: rpc.RequestOp
-    comparisons: tuple[rpc.Compare, ...]
-    since: float
-    """When it was first asked for, in monotonic seconds."""
 
 
 class Publisher:
@@ -89,7 +76,7 @@ class Publisher:
         self.latency = Histogram()
         """From the first wish for another record to etcd's answer."""
         self._pending: OrderedDict[tuple[Family, str], float] = OrderedDict()  # a dict is slow to give its first
-        self._in_flight: dict[tuple[Family, str], _Write] = {}
+        self._in_flight: dict[tuple[Family, str], Write] = {}
         self._timed: set[tuple[Family, str]] = set()
         self._foreign: set[tuple[Family, str]] = set()
         """Records that another hand has changed, and that nobody has looked at since."""
@@ -180,9 +167,9 @@ class Publisher:
         if self._pending and self._resting and self._open:
             self._resting.pop().set()
 
-    def _next_batch(self) -> tuple[list[_Write], int]:
+    def _next_batch(self) -> tuple[list[Write], int]:
         """Give the next transaction's parts, and how many records were looked at for it."""
-        batch: list[_Write] = []
+        batch: list[Write] = []
         waiting: dict[tuple[Family, str], float] = {}
         room = COMPARISONS_IN_A_TRANSACTION - 1  # the last may be a delete, which compares twice
         looked = 0
@@ -200,18 +187,19 @@ class Publisher:
         self._pending.update(waiting)
         return batch, looked
 
-    def _decide(self, family: Family, id_: str, since: float) -> _Write | None:
-        cell = self._cell(family, id_)
-        standing = self._standing(family, id_)
+    def _decide(self, family: Family, id_: str, since: float) -> Write | None:
+        key = (family, id_)
+        cell = None if family.records is None else family.records.cell(id_)
+        standing = None if cell is None or cell.state is None else cell.state.raw
         now = self._clock.monotonic()
         wanted = desire(family, id_, self._form, standing, self._state_timeout, now)
         if isinstance(wanted, Put):
             family.units[id_].vouched = True  # from here on: an answer may get lost, and the record stand there
             family.leaving.discard(id_)
-        elif standing is None and (family, id_) not in self._doubtful:
+        elif standing is None and key not in self._doubtful:
             family.leaving.discard(id_)
         if not isinstance(wanted, Put) or standing == wanted.value:
-            self._foreign.discard((family, id_))
+            self._foreign.discard(key)
         if isinstance(wanted, Keep):
             if wanted.seconds is not None:
                 self._look_later(family, id_, wanted.seconds)
@@ -219,11 +207,15 @@ class Publisher:
         if isinstance(wanted, Put):
             if standing == wanted.value:
                 return None
-            pause = self._conflicts.pause((family, id_), now)
+            pause = self._conflicts.pause(key, now)
             if pause:
                 self._look_later(family, id_, pause)
                 return None
-        return _write(family, id_, wanted, 0 if cell is None else cell.revision, since)
+        assert family.records is not None  # noqa: S101 - want() let none other in
+        return Write(
+            family, id_, wanted, family.records.key(id_), 0 if cell is None else cell.revision,
+            family.configs.key(id_), since,
+        )  # fmt: skip
 
     def _look_later(self, family: Family, id_: str, seconds: float) -> None:
         key = (family, id_)
@@ -237,41 +229,42 @@ class Publisher:
 
         self._clock.call_later(seconds, look)
 
-    def _cell(self, family: Family, id_: str) -> Cell | None:
-        return None if family.records is None else family.records.cell(id_)
-
     def _standing(self, family: Family, id_: str) -> bytes | None:
-        cell = self._cell(family, id_)
+        cell = None if family.records is None else family.records.cell(id_)
         return None if cell is None or cell.state is None else cell.state.raw
 
     # -- a transaction
 
-    async def _send(self, batch: list[_Write]) -> None:
-        request = rpc.TxnRequest(
-            compare=[comparison for write in batch for comparison in write.comparisons],
-            success=[write.change for write in batch],
-        )
+    async def _send(self, batch: list[Write]) -> None:
         try:
-            reply = await self._client.txn(request, "publish")
+            reply = await self._client.txn(request(batch), "publish")
+            while not reply.succeeded and batch:
+                answer = await self._client.txn(question(batch), "read what was compared")
+                hold = holding(batch, answer)
+                for write in [write for write in batch if write not in hold]:
+                    self._landed(write)
+                    self._look_later(write.family, write.id, LOOK_AGAIN)
+                batch = hold
+                if batch:
+                    reply = await self._client.txn(request(batch), "publish")
         except EtcdError as error:
             await self._failed(batch, error)
             return
         self.fault = ""
         self._backoff.reset()
-        if not reply.succeeded and len(batch) > 1:
-            for write in batch:
-                await self._send([write])
-            return
         for write in batch:
-            del self._in_flight[write.family, write.id]
-            self._doubtful.pop((write.family, write.id), None)
-            if reply.succeeded:
-                self._wrote(write, reply.header.revision)
-            else:
-                self._look_later(write.family, write.id, LOOK_AGAIN)
+            self._landed(write)
+            self._wrote(write, reply.header.revision)
 
-    def _wrote(self, write: _Write, revision: int) -> None:
+    def _landed(self, write: Write) -> None:
+        """Note that what became of a write is known."""
+        key = (write.family, write.id)
+        del self._in_flight[key]
+        self._doubtful.pop(key, None)
+
+    def _wrote(self, write: Write, revision: int) -> None:
         family, id_, wanted = write.family, write.id, write.wanted
+        key = (family, id_)
         assert family.records is not None  # noqa: S101 - want() let none other in
         self.published += 1
         self.latency.observe(self._clock.monotonic() - write.since)
@@ -279,16 +272,17 @@ class Publisher:
         unit = family.units.get(id_)
         if unit is not None:
             unit.vouched = value is not None
-        if value is not None and (family, id_) in self._foreign:
-            self._conflicts.note((family, id_), self._clock.monotonic())
-        self._foreign.discard((family, id_))
-        if not family.records.written(id_, value, revision):
-            self._foreign.add((family, id_))
+        if key in self._foreign:
+            self._foreign.discard(key)
+            if value is not None:
+                self._conflicts.note(key, self._clock.monotonic())
+        if not family.records.written(write.key, value, revision):
+            self._foreign.add(key)
             self.want(family, id_)
         elif value is None:
             self.want(family, id_)  # it may be gone for good now, and forgotten
 
-    async def _failed(self, batch: list[_Write], error: EtcdError) -> None:
+    async def _failed(self, batch: list[Write], error: EtcdError) -> None:
         if not self.fault:
             log.warning("publishing pauses: %s", error)
         self.fault = str(error)
@@ -302,32 +296,3 @@ class Publisher:
                 if isinstance(write.wanted, Put):
                     self._doubtful[write.family, write.id] = write.wanted.value
                 self._pending.setdefault((write.family, write.id), write.since)
-
-
-def _write(family: Family, id_: str, wanted: Put | Delete, record_revision: int, since: float) -> _Write:
-    """Build one record's part of a transaction.
-
-    The config must be as it was rendered. A record is deleted only as we saw it; a put needs no such comparison,
-    since what should stand there does not hang on what stood there.
-    """
-    assert family.records is not None  # noqa: S101 - want() let none other in
-    key = family.records.key(id_)
-    config = _at_revision(_bytes(family.configs.prefix + id_), wanted.config_revision)
-    if isinstance(wanted, Put):
-        put = rpc.RequestOp(request_put=rpc.PutRequest(key=key, value=wanted.value))
-        return _Write(family, id_, wanted, put, (config,), since)
-    delete = rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=key))
-    return _Write(family, id_, wanted, delete, (config, _at_revision(key, record_revision)), since)
-
-
-def _bytes(key: str) -> bytes:
-    return key.encode("utf-8", "surrogateescape")
-
-
-def _at_revision(key: bytes, revision: int) -> rpc.Compare:
-    return rpc.Compare(
-        target=rpc.Compare.CompareTarget.MOD,
-        result=rpc.Compare.CompareResult.EQUAL,
-        key=key,
-        mod_revision=revision,
-    )

@@ -19,12 +19,12 @@ _RECORDED = frozenset({Status.UP, Status.DOWN, Status.FAIL, Status.DEGRADED})
 
 def esi_record(entries: Iterable[tuple[str, Status]], version: int) -> bytes:
     """Give the default form: each entry's status and the config's version, compact, keys sorted."""
-    return _encode({**{name: str(status) for name, status in entries}, "version": version})
+    return _encode({**dict(entries), "version": version})
 
 
 def gohan_record(status: Status, version: int) -> bytes:
     """Give upstream gohan's form: the verdict alone under ``monitoring``, and the config's version."""
-    return _encode({"monitoring": str(status), "version": version})
+    return _encode({"monitoring": status, "version": version})
 
 
 def read_record(value: bytes) -> Mapping[str, Any] | None:

@@ -71,10 +71,6 @@ class StateView(View):
         self._ahead: dict[bytes, int] = {}
         """Revisions of our own writes that the watch has not brought yet."""
 
-    def key(self, id_: str) -> bytes:
-        """Give the key of an id, as it is in etcd."""
-        return (self.prefix + id_).encode("utf-8", "surrogateescape")
-
     def cell(self, id_: str) -> Cell | None:
         """Give the cell of a key that is there, or that somebody hangs on; ``None`` for any other."""
         return self._cells.get(self.key(id_))
@@ -126,9 +122,8 @@ class StateView(View):
             left -= 1
             last = revision
 
-    def written(self, id_: str, value: bytes | None, revision: int) -> bool:
+    def written(self, key: bytes, value: bytes | None, revision: int) -> bool:
         """Note what we wrote ourselves, ahead of the watch; tells whether nobody wrote after us."""
-        key = self.key(id_)
         cell = self._cells.get(key)
         if cell is not None and cell.revision > revision:
             return False

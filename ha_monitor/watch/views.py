@@ -30,6 +30,10 @@ class View:
         self._seen: set[bytes] | None = None
         self._on_sync: list[Callable[[], None]] = []
 
+    def key(self, id_: str) -> bytes:
+        """Give the key of an id, as it is in etcd."""
+        return (self.prefix + id_).encode("utf-8", "surrogateescape")
+
     def when_synced(self, callback: Callable[[], None]) -> None:
         """Call back once the first list is whole; at once where it is."""
         if self.synced:
@@ -133,7 +137,7 @@ class KeyView(View):
         yield
 
     def _keys(self) -> Iterable[bytes]:
-        return [(self.prefix + id_).encode("utf-8", "surrogateescape") for id_ in self.items]
+        return [self.key(id_) for id_ in self.items]
 
     def _put(self, key: bytes, item: rpc.KeyValue) -> None:
         id_ = self._text(key)

@@ -18,10 +18,8 @@ from tests.support.etcd import Etcd, range_end
 from tests.support.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
     from typing import Any
-
-    from tests.benchmarks.fleet import Item
 
 SETTLED = 1.0  # seconds from ready to the first measurement
 WARM = 50  # puts that are not counted
@@ -68,7 +66,7 @@ class Bench:
             if role == "verdicts":
                 verdicts = (await side.hear("verdicts"))["verdicts"]
                 assert verdicts == self.fleet.verdicts(self.etcd), "a verdict is not what etcd says"
-            return self.events / seconds
+            return float(self.events / seconds)
 
     # -- one change at a time
 

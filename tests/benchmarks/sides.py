@@ -145,7 +145,7 @@ async def paged(url: str) -> None:
 
 
 async def poller(url: str) -> None:
-    """What is to be replaced: reads each pair every 10 s, all of them in turn, and writes the record that has changed."""
+    """What is to be replaced: reads each pair every 10 s, one after the other, and writes what has changed."""
     async with grpc.aio.insecure_channel(url.partition("://")[2], options=LARGE) as channel:
         kv = rpc.KVStub(channel)
         configs = await kv.Range(rpc.RangeRequest(key=CONFIGS.encode(), range_end=range_end(CONFIGS)))

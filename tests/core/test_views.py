@@ -66,7 +66,7 @@ def test_what_the_watch_still_brings_of_before_our_own_write_is_passed_over() ->
     listed(view, [], 1)
     told: list[str] = []
     view.on_record = told.append
-    assert view.written("a", UP, 12)
+    assert view.written(view.key("a"), UP, 12)
     apply(view, [put("a", DOWN, 10)])
     assert values(view) == {"a": UP}
     apply(view, [put("a", UP, 12)])
@@ -74,13 +74,13 @@ def test_what_the_watch_still_brings_of_before_our_own_write_is_passed_over() ->
     apply(view, [put("a", DOWN, 13)])
     assert values(view) == {"a": DOWN}
     assert told == ["a"]
-    assert not view.written("a", UP, 12), "somebody wrote after us"
+    assert not view.written(view.key("a"), UP, 12), "somebody wrote after us"
 
 
 def test_our_own_writes_are_forgotten_with_the_store_they_went_to() -> None:
     view = states()
     listed(view, [], 100)
-    view.written("a", UP, 101)
+    view.written(view.key("a"), UP, 101)
     listed(view, [], 1)
     assert values(view) == {}
     apply(view, [put("a", DOWN, 2)])
