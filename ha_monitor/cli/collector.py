@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from ha_monitor.monitor import HaMonitor
 
 _THRESHOLDS = (5_000, 100, 100)
-"""New objects until the youngest are looked at, which takes a quarter of a millisecond; how many times that, until older ones are. Chosen."""
+"""New objects until the youngest are looked at, which takes a quarter of a millisecond; how many times that until older
+ones are. Chosen."""
 
 
 def collect_rarely() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import logging
 import signal
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import anyio
@@ -45,7 +46,7 @@ def run(settings: Settings) -> None:
     collect_rarely()
     listening = listener(settings.listen)
     with listening or contextlib.nullcontext():
-        anyio.run(_serve, settings, listening)
+        anyio.run(_serve, settings, listening, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 
 async def _serve(settings: Settings, listening: socket.socket | None) -> None:

@@ -21,39 +21,37 @@ log = logging.getLogger(__name__)
 _UNKNOWN, _FAIL = Status.UNKNOWN, Status.FAIL
 
 
-class Judgement(NamedTuple):
-    """What an evaluation came to.
+class Absence(NamedTuple):
+    """What comes of an UNKNOWN.
 
-    ``absent_since``: since when (monotonic seconds) nothing can be said; ``due``: when it becomes FAIL for that,
-    ``None`` where no clock runs.
+    ``since``: since when (monotonic seconds) nothing can be said; ``due``: when it becomes FAIL for that, ``None``
+    where it has.
     """
 
     status: Status
     reason: str
-    absent_since: float | None
+    since: float
     due: float | None
 
 
-def judge(
-    entry_type: EntryType, states: Sequence[State | None], absent_since: float | None, timeout: float, now: float
-) -> Judgement:
-    """Evaluate a rendered resource at the time ``now``: pure.
-
-    UNKNOWN turns to FAIL once it has lasted for ``timeout`` seconds. A plugin that fails says nothing: UNKNOWN.
-    """
+def ask(entry_type: EntryType, states: Sequence[State | None]) -> tuple[Status, str]:
+    """Have a rendered resource evaluated: status and reason. A plugin that fails says nothing: UNKNOWN."""
     try:
         status, reason = entry_type.evaluate(states)
         if not isinstance(status, Status):
             raise TypeError(f"{status!r} is no Status")
     except Exception as error:
-        status, reason = Status.UNKNOWN, f"plugin failed: {error!r}"
         log.debug("%s failed", type(entry_type).__name__, exc_info=True)
-    if status is not _UNKNOWN:
-        return Judgement(status, reason, None, None)
-    since = now if absent_since is None else absent_since
+        return _UNKNOWN, f"plugin failed: {error!r}"
+    return status, reason
+
+
+def absent(reason: str, since: float | None, timeout: float, now: float) -> Absence:
+    """Judge an UNKNOWN at the time ``now``: it turns to FAIL once it has lasted for ``timeout`` seconds. Pure."""
+    since = now if since is None else since
     if now - since >= timeout:
-        return Judgement(_FAIL, f"{reason} for {timeout:g} s", since, None)
-    return Judgement(_UNKNOWN, reason, since, since + timeout)
+        return Absence(_FAIL, f"{reason} for {timeout:g} s", since, None)
+    return Absence(_UNKNOWN, reason, since, since + timeout)
 
 
 class Owner(Protocol):
@@ -105,7 +103,8 @@ class Entry:
     @property
     def revision(self) -> int:
         """The etcd revision of the newest change among its states."""
-        return max((cell.revision for cell in self.cells), default=0)
+        cells = self.cells
+        return cells[0].revision if len(cells) == 1 else max((cell.revision for cell in cells), default=0)
 
     def wake(self) -> None:
         """Have it evaluated anew. Any number of calls before it runs come to one evaluation of the newest states."""
@@ -133,18 +132,22 @@ class Entry:
             states.append(cell.state)
         assert self.entry_type is not None  # noqa: S101 - entries of other workers have no task
         owner = self.owner
-        now, wall = owner.now()
-        status, reason, self.absent_since, due = judge(self.entry_type, states, self.absent_since, self.timeout, now)
-        if self.timer is not None or due is not None:
+        status, reason = ask(self.entry_type, states)
+        if status is _UNKNOWN:
+            now, _ = owner.now()
+            status, reason, self.absent_since, due = absent(reason, self.absent_since, self.timeout, now)
             self._set_timer(due)
-        if status is _FAIL and self.status is not _FAIL and not owner.may_fail():
-            status, reason = _UNKNOWN, "etcd can't be heard"
-            self.timer = owner.call_when_heard(self)
+            if status is _FAIL and self.status is not _FAIL and not owner.may_fail():
+                status, reason = _UNKNOWN, "etcd can't be heard"
+                self.timer = owner.call_when_heard(self)
+        elif self.absent_since is not None:
+            self.absent_since = None
+            self._set_timer(None)
         explained, self.reason = reason != self.reason, reason
         old = self.status
         if status is not old:
             self.status = status
-            self.since = wall
+            _, self.since = owner.now()
             owner.entry_changed(self, old)
         elif explained:
             owner.entry_explained()

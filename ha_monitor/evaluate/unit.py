@@ -156,7 +156,8 @@ class Unit:
             status, self.active = Status.UNKNOWN, None
         else:
             statuses = self.statuses()
-            status, self.active = verdict([status for _, status in statuses]), active(statuses)
+            status = verdict([status for _, status in statuses])
+            self.active = active(statuses)
         if status is not self.status or not self.since:
             self.status = status
             self.since = wall

@@ -29,4 +29,7 @@ def verdict(entries: Collection[Status]) -> Status:
 
 def active(entries: Iterable[tuple[str, Status]]) -> str | None:
     """Give the name of the first entry that is up: the active side; ``None`` where none is."""
-    return next((name for name, status in entries if status is _UP), None)
+    for name, status in entries:
+        if status is _UP:
+            return name
+    return None

@@ -2,9 +2,9 @@
 
 A record is only named here as one that may have to change. What it should be is worked out when its transaction is
 built, so that the newest status wins, and any number of changes meanwhile come to one write. One transaction carries
-many records and compares the config of each. Where one comparison fails, etcd is asked which, and the others are sent again
-together, so that it holds up none of them. (Nested transactions would do without the second round, but etcd 3.5 does
-not count what they write against its quota: they get past a NOSPACE alarm.)
+many records and compares the config of each. Where one comparison fails, etcd is asked which, and the others are sent
+again together, so that it holds up none of them. (Nested transactions would do without the second round, but etcd 3.5
+does not count what they write against its quota: they get past a NOSPACE alarm.)
 """
 
 from __future__ import annotations

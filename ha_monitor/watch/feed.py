@@ -107,6 +107,7 @@ class Feed:
         self._on_fault = on_fault
         self._backoff = Backoff()
         self._refusals = Backoff(cap=5.0)  # a login costs the server a bcrypt round
+        self._failed = False
         self._state: State = begin(self._bytes)
         self._stream: WatchStream | None = None
         self._unanswered_since: float | None = None
@@ -154,8 +155,10 @@ class Feed:
             try:
                 while True:
                     reply = await stream.read()
-                    self._backoff.reset()
-                    self._refusals.reset()
+                    if self._failed:
+                        self._failed = False
+                        self._backoff.reset()
+                        self._refusals.reset()
                     self._unanswered_since = None
                     if reply.events:
                         await self._take(Events(reply.events))
@@ -171,22 +174,28 @@ class Feed:
     async def _take(self, got: Input) -> None:
         self._state, effects = step(self._bytes, self._state, got)
         for effect in effects:
-            if isinstance(effect, Apply):
-                self.events += len(effect.events)
-                await _in_slices(self._sink.apply(effect.events))
-            elif isinstance(effect, Proven):
+            if isinstance(effect, Proven):
                 self._proven(effect.revision)
             elif isinstance(effect, Lost):
                 self._lost()
-            elif isinstance(effect, Items):
-                self.listed += len(effect.items)
-                await _in_slices(self._sink.put_items(effect.items))
-            elif isinstance(effect, ListBegins):
-                self.listed = 0
-                self.relists += self.proven_at > 0
-                self._sink.list_begins()
-            elif isinstance(effect, ListEnds):
-                await _in_slices(self._sink.list_ends(effect.revision))
+            else:
+                for _ in self._work(effect):
+                    await _a_turn()
+
+    def _work(self, effect: Apply | Items | ListBegins | ListEnds) -> Iterator[None]:
+        """Hand an effect to the sink; yields where the event loop may have a turn."""
+        if isinstance(effect, Apply):
+            self.events += len(effect.events)
+            return self._sink.apply(effect.events)
+        if isinstance(effect, Items):
+            self.listed += len(effect.items)
+            return self._sink.put_items(effect.items)
+        if isinstance(effect, ListEnds):
+            return self._sink.list_ends(effect.revision)
+        self.listed = 0
+        self.relists += self.proven_at > 0
+        self._sink.list_begins()
+        return iter(())
 
     def _proven(self, revision: int) -> None:
         self.revision = revision
@@ -204,6 +213,7 @@ class Feed:
 
     async def _recover(self, error: EtcdError) -> None:
         self.fault = str(error)
+        self._failed = True
         if isinstance(error, EtcdCompacted):
             await self._take(Gone())
         elif isinstance(error, EtcdTooLarge):
@@ -249,11 +259,10 @@ class Feed:
             log.debug("%s", error)  # the reader of the stream meets the same, and acts
 
 
-async def _in_slices(work: Iterator[None]) -> None:
-    """Work to the end, with a turn of the event loop between slices.
+async def _a_turn() -> None:
+    """Let the event loop have a turn between two slices of work.
 
-    Nothing cancels it half-way: the state machine counts on its effects, and what is left is a fraction of a second.
+    Nothing cancels the work half-way: the state machine counts on its effects, and what is left is soon done.
     """
-    for _ in work:
-        with anyio.CancelScope(shield=True):
-            await anyio.lowlevel.checkpoint()
+    with anyio.CancelScope(shield=True):
+        await anyio.lowlevel.checkpoint()

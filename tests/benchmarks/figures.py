@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -61,7 +62,7 @@ def show(rows: list[Row], title: str) -> None:
             "" if row.target is None else f"{sign} {row.target:g}",
             {None: "", True: "met", False: "MISSED"}[row.met],
         )
-    Console().print(table)
+    Console(width=140 if not sys.stdout.isatty() else None).print(table)
 
 
 def _spread(values: list[float]) -> str:

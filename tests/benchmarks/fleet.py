@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CONFIGS = "/config/v2.0/ha_interfaces/"
 STATES = "/monitoring/v2.0/er_physical_interfaces/"
 RECORDS = "/monitoring/v2.0/ha_interfaces/"
+BARE_STATES, BARE_RECORDS = "/bare/states/", "/bare/records/"
 IN_A_TRANSACTION = 128
 IN_FLIGHT = 16
 UP, DOWN = encode(site.UP), encode(site.DOWN)

@@ -6,24 +6,27 @@ import asyncio
 import statistics
 import time
 import urllib.request
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import psutil
 from aetcd import rpc
 
 from tests.benchmarks.figures import Row
-from tests.benchmarks.fleet import RECORDS, Fleet, Writer
+from tests.benchmarks.fleet import BARE_RECORDS, BARE_STATES, RECORDS, STATES, Fleet, Writer
 from tests.benchmarks.side import Side
 from tests.support.etcd import Etcd, range_end
 from tests.support.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from typing import Any
 
 SETTLED = 1.0  # seconds from ready to the first measurement
+IN_TURN = 20  # changes put one by one, before it is the other's turn
 WARM = 50  # puts that are not counted
 READY = 120.0  # seconds until a service with many resources must be ready
+
+Until: TypeAlias = "Callable[[int], Coroutine[Any, Any, float]]"
+"""Waits for what comes of the change at a revision; gives when it was there."""
 
 
 class Bench:
@@ -71,51 +74,53 @@ class Bench:
     # -- one change at a time
 
     async def heard(self) -> list[Row]:
-        """Seconds from a PUT to a subscriber in the process."""
+        """Milliseconds from a PUT to a subscriber in the process."""
         row = Row("PUT → change at a subscriber, p50", "ms", 1.15, floor_is="bare watch")
         for _ in range(self.rounds):
-            row.floor.append(statistics.median(await self._heard("stub")))
-            row.product.append(statistics.median(await self._heard("subscriber")))
+            async with Side("stub", self.etcd.url) as bare, Side("subscriber", self.etcd.url) as side:
+                await bare.hear("ready")
+                await side.hear("ready")
+                floor, product = await self._in_turn(
+                    lambda revision: _said(bare, revision), lambda revision: _said(side, revision)
+                )
+                row.floor.append(statistics.median(floor))
+                row.product.append(statistics.median(product))
         return [row]
 
-    async def _heard(self, role: str) -> list[float]:
-        async with Side(role, self.etcd.url) as side:
-            await side.hear("ready")
-            await asyncio.sleep(SETTLED)
-            return await self._each(lambda revision: self._said(side, revision))
-
-    async def _said(self, side: Side, revision: int) -> float:
-        while (said := await side.hear("revision"))["revision"] < revision:
-            pass
-        return float(said["at"])
-
     async def published(self) -> list[Row]:
-        """Seconds from a PUT to the record, as another client sees it."""
+        """Milliseconds from a PUT to the record, as another client sees it."""
         p50 = Row("PUT → record at another client, p50", "ms", 1.25, floor_is="bare put-watch-put-watch")
         p99 = Row("the same, p99", "ms", 1.5, floor_is=p50.floor_is)
         for _ in range(self.rounds):
-            async with Side("chain", self.etcd.url) as side:
-                await side.hear("ready")
-                floor = await self._published()
-            product = await self.with_service(lambda _: self._published())
+            async with Side("chain", self.etcd.url) as bare:
+                await bare.hear("ready")
+                floor, product = await self.with_service(self._published)
             for row, quantile in ((p50, 0.5), (p99, 0.99)):
                 row.floor.append(_quantile(floor, quantile))
                 row.product.append(_quantile(product, quantile))
         return [p50, p99]
 
-    async def _published(self) -> list[float]:
-        await asyncio.sleep(SETTLED)
-        async with self.watch(RECORDS) as seen:
-            return await self._each(seen.until)
+    async def _published(self, _: Service) -> tuple[list[float], list[float]]:
+        async with self.watch(BARE_RECORDS) as bare, self.watch(RECORDS) as records:
+            return await self._in_turn(bare.until, records.until)
 
-    async def _each(self, until: Callable[[int], Coroutine[Any, Any, float]]) -> list[float]:
-        """Put one change after the other, and give the milliseconds until each is there."""
-        taken = []
-        for _ in range(WARM + self.latencies):
-            item = self.fleet.flip(self.fleet.random.randrange(self.fleet.n))
-            began = time.monotonic()
-            taken.append(1_000 * (await until(await self.writer.put(item)) - began))
-        return taken[WARM:]
+    async def _in_turn(self, floor: Until, product: Until) -> tuple[list[float], list[float]]:
+        """Put some changes for the floor and some for the product, in turn: a busy moment of the machine hits both.
+
+        Gives the milliseconds until each was there.
+        """
+        await asyncio.sleep(SETTLED)
+        taken: tuple[list[float], list[float]] = ([], [])
+        bare = Fleet(self.fleet.n)
+        turns = ((bare, BARE_STATES, floor, taken[0]), (self.fleet, STATES, product, taken[1]))
+        while len(taken[1]) < WARM + self.latencies:
+            for fleet, prefix, until, figures in turns:
+                for _ in range(IN_TURN):
+                    key, value = fleet.flip(fleet.random.randrange(fleet.n))
+                    began = time.monotonic()
+                    revision = await self.writer.put((prefix.encode() + key.rpartition(b"/")[2], value))
+                    figures.append(1_000 * (await until(revision) - began))
+        return taken[0][WARM:], taken[1][WARM:]
 
     # -- many at once
 
@@ -197,6 +202,13 @@ class Bench:
     def watch(self, prefix: str) -> Watch:
         """Watch a prefix as another client."""
         return Watch(self.writer, prefix)
+
+
+async def _said(side: Side, revision: int) -> float:
+    """Wait until a process says that it has a revision; gives when it had it."""
+    while (said := await side.hear("revision"))["revision"] < revision:
+        pass
+    return float(said["at"])
 
 
 class Watch:

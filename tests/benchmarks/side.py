@@ -14,7 +14,7 @@ import psutil
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-PATIENCE = 120.0  # seconds for one line; what takes longer is broken, not slow
+PATIENCE = 60.0  # seconds for one line; what takes longer is broken, not slow
 LINE = 64 << 20  # bytes
 
 

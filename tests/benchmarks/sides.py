@@ -19,7 +19,7 @@ from aetcd import rpc
 
 from ha_monitor import HaMonitor, Resync, Settings
 from ha_monitor.cli.collector import collect_rarely
-from tests.benchmarks.fleet import CONFIGS, LARGE, RECORDS, STATES
+from tests.benchmarks.fleet import BARE_RECORDS, BARE_STATES, CONFIGS, LARGE, RECORDS, STATES
 from tests.support.etcd import range_end
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def _events(url: str, prefix: str, channel: grpc.aio.Channel | None = None
 
 async def stub(url: str) -> None:
     """A watch on the bare stub that says each event's revision."""
-    async for reply in _events(url, STATES):
+    async for reply in _events(url, BARE_STATES):
         if reply.created:
             say(ready=True)
         for event in reply.events:
@@ -119,12 +119,12 @@ async def chain(url: str) -> None:
     """Watch states, and put a record for each event: what no publisher can do without."""
     async with grpc.aio.insecure_channel(url.partition("://")[2], options=LARGE) as channel:
         kv = rpc.KVStub(channel)
-        async for reply in _events(url, STATES, channel):
+        async for reply in _events(url, BARE_STATES, channel):
             if reply.created:
                 say(ready=True)
             for event in reply.events:
-                id_ = event.kv.key[len(STATES) :]
-                await kv.Put(rpc.PutRequest(key=RECORDS.encode() + b"bare-" + id_, value=event.kv.value))
+                key = BARE_RECORDS.encode() + event.kv.key[len(BARE_STATES) :]
+                await kv.Put(rpc.PutRequest(key=key, value=event.kv.value))
 
 
 async def paged(url: str) -> None:
@@ -184,4 +184,6 @@ async def _until_told(role: str, arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     collect_rarely()  # as the service does
-    asyncio.run(_until_told(sys.argv[1], sys.argv[2:]))
+    import uvloop
+
+    uvloop.run(_until_told(sys.argv[1], sys.argv[2:]))

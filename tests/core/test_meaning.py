@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ha_monitor.errors import Problem
-from ha_monitor.evaluate.entry import judge
+from ha_monitor.evaluate.entry import absent
 from ha_monitor.evaluate.verdict import active, verdict
 from ha_monitor.model import Status
 from ha_monitor.plugins.etcd_reader import EtcdReader
@@ -105,13 +105,11 @@ def test_a_worker_state_carries_its_dependencies_as_text() -> None:
 
 
 def test_unknown_becomes_fail_when_it_has_lasted_for_the_timeout() -> None:
-    reader = EtcdReader({"etcd_type": "t", "etcd_id": "1"})
-    first = judge(reader, [None], None, 60, now=100.0)
+    first = absent("no state", None, 60, now=100.0)
     assert (first.status, first.due) == (UNKNOWN, 160.0)
-    assert judge(reader, [None], first.absent_since, 60, now=159.9).status is UNKNOWN
-    last = judge(reader, [None], first.absent_since, 60, now=160.0)
-    assert (last.status, last.reason) == (FAIL, "no state for 60 s")
-    assert judge(reader, [READ(b'{"i":"UP"}')], last.absent_since, 60, now=200.0).status is UP
+    assert absent("no state", first.since, 60, now=159.9).status is UNKNOWN
+    last = absent("no state", first.since, 60, now=160.0)
+    assert (last.status, last.reason, last.due) == (FAIL, "no state for 60 s", None)
 
 
 def test_records_are_compact_with_sorted_keys_and_the_config_version() -> None:
