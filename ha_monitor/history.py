@@ -21,7 +21,7 @@ class History:
 
     def __init__(self, of_all: int = OF_ALL, of_one: int = OF_ONE, in_total: int = IN_TOTAL) -> None:
         self._all: deque[Change] = deque(maxlen=of_all)
-        self._by_resource: OrderedDict[tuple[str, str], deque[Change]] = OrderedDict()
+        self._by_resource: OrderedDict[tuple[str, str], list[Change]] = OrderedDict()  # a deque takes 600 bytes
         self._of_one = of_one
         self._in_total = in_total
         self._count = 0
@@ -33,11 +33,15 @@ class History:
             key = (change.type, change.id)
             ring = self._by_resource.get(key)
             if ring is None:
-                ring = self._by_resource[key] = deque(maxlen=self._of_one)
-            else:
-                self._by_resource.move_to_end(key)
-            self._count += len(ring) < self._of_one
+                self._by_resource[key] = [change]
+                self._count += 1
+                continue
+            self._by_resource.move_to_end(key)
             ring.append(change)
+            if len(ring) > self._of_one:
+                del ring[0]
+            else:
+                self._count += 1
         while self._count > self._in_total:
             _, ring = self._by_resource.popitem(last=False)
             self._count -= len(ring)

@@ -43,7 +43,7 @@ def describe(unit: Unit, conflict: str | None, revision: int, proven_at: float, 
 
 def _entry(entry: Entry) -> EntryStatus:
     key = entry.cells[0].name if entry.cells else None
-    return EntryStatus(entry.status or Status.UNKNOWN, entry.since, key, entry.reason)
+    return EntryStatus(entry.shown or Status.UNKNOWN, entry.since, key, entry.reason)
 
 
 def rendering(family: Family, id_: str, keyspace: Keyspace, lookup: Lookup) -> Mapping[str, Any]:

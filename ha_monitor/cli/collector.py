@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ha_monitor.monitor import HaMonitor
 
-_THRESHOLDS = (5_000, 100, 100)
-"""New objects until the youngest are looked at, which takes a quarter of a millisecond; how many times that until older
+_THRESHOLDS = (50_000, 20, 100)
+"""New objects until the youngest are looked at, which takes 2 ms; how many times that until older
 ones are. Chosen."""
 
 

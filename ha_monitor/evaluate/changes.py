@@ -31,4 +31,5 @@ def changes_of(unit: Unit, gone: Iterable[Entry], at: float) -> list[Change]:
             revision = entry.revision or unit.config_revision
             changes.append(Change(type_, id_, entry.name, old, new, status, active, revision, at, entry.reason))
             entry.shown = new
+            entry.since = at
     return changes

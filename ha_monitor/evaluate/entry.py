@@ -63,8 +63,8 @@ class Owner(Protocol):
     def entry_explained(self) -> None:
         """The entry's status is the same, for another reason."""
 
-    def now(self) -> tuple[float, float]:
-        """Give the time: monotonic, and since the epoch."""
+    def monotonic(self) -> float:
+        """Give the time, in monotonic seconds."""
 
     def call_at(self, due: float, entry: Entry) -> Timer:
         """Wake the entry at a monotonic time."""
@@ -92,9 +92,10 @@ class Entry:
         self.cells: tuple[Cell, ...] = ()
         self.status: Status | None = None
         self.shown: Status | None = None
-        """The status that was last part of a verdict."""
+        """The status that was last part of a verdict, and is what others are told."""
         self.reason = ""
         self.since = 0.0
+        """Since when it is ``shown``, in seconds since the epoch."""
         self.absent_since: float | None = None
         self.timer: Timer | None = None
         self.wakeup: asyncio.Future[None] | None = None
@@ -134,7 +135,7 @@ class Entry:
         owner = self.owner
         status, reason = ask(self.entry_type, states)
         if status is _UNKNOWN:
-            now, _ = owner.now()
+            now = owner.monotonic()
             status, reason, self.absent_since, due = absent(reason, self.absent_since, self.timeout, now)
             self._set_timer(due)
             if status is _FAIL and self.status is not _FAIL and not owner.may_fail():
@@ -147,7 +148,6 @@ class Entry:
         old = self.status
         if status is not old:
             self.status = status
-            _, self.since = owner.now()
             owner.entry_changed(self, old)
         elif explained:
             owner.entry_explained()

@@ -148,9 +148,9 @@ class Fleet:
 
     # -- time, and whether etcd is heard
 
-    def now(self) -> tuple[float, float]:
-        """Give the time: monotonic, and since the epoch."""
-        return self._clock.monotonic(), self._clock.time()
+    def monotonic(self) -> float:
+        """Give the time, in monotonic seconds."""
+        return self._clock.monotonic()
 
     def call_at(self, due: float, entry: Entry) -> Timer:
         """Wake an entry at a monotonic time."""
@@ -273,7 +273,6 @@ class Fleet:
             needs = FOREIGN_KINDS[spec.type].required
             entry.reason = f"served by another worker: type {spec.type}, which needs {', '.join(needs)}"
             entry.status = Status.UNKNOWN
-            entry.since = self._clock.time()
             return entry
         entry_type, refs = made
         states = [(self._watches.states(self._keyspace.states(ref.type), self._read_state), ref.id) for ref in refs]
@@ -326,6 +325,9 @@ class Fleet:
     # -- a verdict
 
     def _settle(self, unit: Unit, wall: float, changes: list[Change]) -> None:
+        for entry in unit.entries:
+            if any(cell.dirty for cell in entry.cells):
+                entry.evaluate()  # its turn would come in another slice; what changed together is judged together
         unit.queued = False
         if unit.missing or unit.family.units.get(unit.id) is not unit:
             return

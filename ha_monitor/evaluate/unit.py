@@ -51,8 +51,8 @@ class Host(Protocol):
     def seen_otherwise(self) -> None:
         """Note that something that can be seen is another one."""
 
-    def now(self) -> tuple[float, float]:
-        """Give the time: monotonic, and since the epoch."""
+    def monotonic(self) -> float:
+        """Give the time, in monotonic seconds."""
 
     def call_at(self, due: float, entry: Entry) -> Timer:
         """Wake an entry at a monotonic time."""
@@ -125,9 +125,9 @@ class Unit:
         """Note that an entry's status has another reason."""
         self.host.seen_otherwise()
 
-    def now(self) -> tuple[float, float]:
-        """Give the time: monotonic, and since the epoch."""
-        return self.host.now()
+    def monotonic(self) -> float:
+        """Give the time, in monotonic seconds."""
+        return self.host.monotonic()
 
     def call_at(self, due: float, entry: Entry) -> Timer:
         """Wake an entry at a monotonic time."""
@@ -146,6 +146,10 @@ class Unit:
     def statuses(self) -> list[tuple[str, Status]]:
         """Give names and statuses of the entries, in template order."""
         return [(entry.name, entry.status or Status.UNKNOWN) for entry in self.entries]
+
+    def told(self) -> list[tuple[str, Status]]:
+        """Give names and statuses of the entries as they were part of the last verdict, in template order."""
+        return [(entry.name, entry.shown or Status.UNKNOWN) for entry in self.entries]
 
     def judge(self, wall: float) -> bool:
         """Work out status and active side from the entries; with a problem there is nothing to be said.

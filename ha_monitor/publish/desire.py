@@ -65,7 +65,7 @@ def desire(family: Family, id_: str, form: Publish, standing: bytes | None, stat
             return _KEEP
         left = unit.problem_since + state_timeout - now
         return Keep(left) if left > 0 else Delete(unit.config_revision)
-    statuses = unit.statuses()
+    statuses = unit.told()
     if unit.version is None or Status.UNKNOWN in [status for _, status in statuses]:
         return _KEEP
     if form is Publish.GOHAN:

@@ -30,7 +30,7 @@ class Host:
     def seen_otherwise(self) -> None:
         raise NotImplementedError
 
-    def now(self) -> tuple[float, float]:
+    def monotonic(self) -> float:
         raise NotImplementedError
 
     def call_at(self, due: float, entry: Entry) -> Timer:
