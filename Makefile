@@ -9,7 +9,7 @@ SECONDS ?= 60
 SEED ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test lint types format pytest soak picture clean
+.PHONY: demo test lint types format pytest soak bench picture clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/ha-monitor demo $(ARGS)
@@ -29,6 +29,10 @@ pytest: $(VENV)/.test
 # Random changes and faults, with an oracle: make soak SECONDS=1800 [SEED=7]
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak.soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+# Speed and size, each figure beside its floor: make bench [ARGS="-n 20000 --rounds 1 --json figures.json"]
+bench: $(VENV)/.test
+	$(BIN)/python -m tests.benchmarks.bench $(ARGS)
 
 # The README's picture of the page, as Chromium shows it today.
 picture: $(VENV)/.test

@@ -144,7 +144,7 @@ class HaMonitor:
             self._fleet.on_settled = self._publisher.want
         self._fleet.on_changes = self._changed
         self._fleet.on_idle = self._turn
-        self._roll = Roll(self._fleet, clock, lambda: self.generation, self._in_conflict)
+        self._roll = Roll(self._fleet, clock, lambda: self.generation, lambda unit: self._conflict(unit) is not None)
         self._templates = Templates(
             fleet=self._fleet,
             outlet=self._publisher,
@@ -186,8 +186,8 @@ class HaMonitor:
             self._history.add(changes)
             self._broadcast.send(changes)
 
-    def _in_conflict(self, unit: Unit) -> bool:
-        return self._publisher is not None and self._publisher.conflict(unit.family, unit.id) is not None
+    def _conflict(self, unit: Unit) -> str | None:
+        return None if self._publisher is None else self._publisher.conflict(unit.family, unit.id)
 
     # -- what anybody asks
 
@@ -201,9 +201,8 @@ class HaMonitor:
         unit = None if family is None else family.units.get(id_)
         if family is None or unit is None:
             return None
-        conflict = None if self._publisher is None else self._publisher.conflict(family, id_)
         return describe(
-            unit, conflict, self._watches.revision, self._watches.proven_at,
+            unit, self._conflict(unit), self._watches.revision, self._watches.proven_at,
             stale=not self._fleet.heard or self._pulse.silence > LONGEST_SILENCE,
         )  # fmt: skip
 
@@ -247,9 +246,10 @@ class HaMonitor:
             yield f"plugin {name}", words
         for template_id, words in self._templates.problems():
             yield f"template {template_id}", words
-        for resource in self.resources():
-            if resource.problem is not None:
-                yield f"{resource.type}/{resource.id}", resource.problem
+        for type_, family in sorted(self._fleet.families.items()):
+            found = ((unit.id, unit.problem or self._conflict(unit)) for unit in family.units.values())
+            for id_, words in sorted((id_, words) for id_, words in found if words is not None):
+                yield f"{type_}/{id_}", words
 
     @contextlib.asynccontextmanager
     async def changes(self, queued: int = QUEUED) -> AsyncIterator[Subscription]:

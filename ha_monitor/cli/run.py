@@ -75,7 +75,7 @@ async def _log_changes(monitor: HaMonitor, draw: bool) -> None:
     async with monitor.changes() as changes:
         with progress(log.info, draw=draw) as shown:
             await until_synced(monitor, shown)
-        resources = sum(1 for _ in monitor.resources())
+        resources = monitor.progress().resources
         problems = sum(1 for _ in monitor.problems())
         log.info("synced: %d resources, %d problems", resources, problems)
         lines = 0

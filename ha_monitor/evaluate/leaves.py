@@ -7,11 +7,15 @@ that is a gigabyte. What a group gives is kept: nothing outlives the owner, and 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import contextvars
+import sys
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from typing_extensions import Self
 
     from ha_monitor.evaluate.entry import Entry
@@ -23,7 +27,10 @@ class Leaves:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed: asyncio.Future[None] | None = None
+        self._last_one: asyncio.Future[None] | None = None
+        """Set when the last task has ended, once nobody starts any more."""
         self._on_end = self._ended  # one bound method for all of them
+        self._context = contextvars.copy_context()  # and one context: each has a copy of its own else, twice
 
     def __len__(self) -> int:
         """How many run."""
@@ -36,11 +43,12 @@ class Leaves:
 
     async def __aexit__(self, *exc: object) -> None:
         """Cancel all tasks and wait until each has ended."""
-        tasks = tuple(self._tasks)
-        for task in tasks:
+        for task in tuple(self._tasks):
             task.cancel()
-        with anyio.CancelScope(shield=True):
-            await asyncio.gather(*tasks, return_exceptions=True)
+        if self._tasks:
+            self._last_one = asyncio.get_running_loop().create_future()
+            with anyio.CancelScope(shield=True):
+                await self._last_one  # asyncio.gather would take a second for 200,000
         if self._failed is not None and not self._failed.done():
             self._failed.cancel()
 
@@ -51,10 +59,15 @@ class Leaves:
 
     def start(self, entry: Entry) -> None:
         """Start an entry's task."""
-        task = asyncio.get_running_loop().create_task(entry.run(), name="entry")
+        task = self._create(entry.run())
         entry.task = task
         self._tasks.add(task)
-        task.add_done_callback(self._on_end)
+        task.add_done_callback(self._on_end, context=self._context)
+
+    def _create(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        if sys.version_info >= (3, 11):
+            return asyncio.get_running_loop().create_task(coroutine, name="entry", context=self._context)
+        return asyncio.get_running_loop().create_task(coroutine, name="entry")
 
     def stop(self, entry: Entry) -> None:
         """Cancel an entry's task."""
@@ -64,5 +77,7 @@ class Leaves:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        if self._last_one is not None and not self._tasks:
+            self._last_one.set_result(None)
         if not task.cancelled() and task.exception() is not None and self._failed and not self._failed.done():
             self._failed.set_exception(task.exception() or RuntimeError())

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class EtcdReader:
     """The entry type that HA interfaces are made of."""
 
-    __slots__ = ("keys",)
+    __slots__ = ("_id", "_type")  # there may be 200,000
 
     types: ClassVar[tuple[str, ...]] = ("etcd_reader",)
     required: ClassVar[tuple[str, ...]] = ("etcd_type", "etcd_id")
@@ -25,7 +25,13 @@ class EtcdReader:
     defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, props: Mapping[str, Any]) -> None:
-        self.keys: Sequence[StateRef] = (StateRef(props["etcd_type"], props["etcd_id"]),)
+        self._type: str = props["etcd_type"]
+        self._id: str = props["etcd_id"]
+
+    @property
+    def keys(self) -> Sequence[StateRef]:
+        """The one state that it hangs on."""
+        return (StateRef(self._type, self._id),)
 
     def evaluate(self, states: Sequence[State | None]) -> tuple[Status, str]:
         """UP where every dependency is, DOWN where one is not, UNKNOWN without a state that can be read."""

@@ -27,6 +27,7 @@ class View:
         self.prefix = prefix
         self.synced = False
         self._cut = len(prefix.encode())
+        self._lists = 0
         self._seen: set[bytes] | None = None
         self._on_sync: list[Callable[[], None]] = []
 
@@ -44,6 +45,7 @@ class View:
     def list_begins(self) -> None:
         """Begin a list; what is known stays until the list is whole."""
         self._seen = set()
+        self._lists += 1
 
     def put_items(self, items: Sequence[rpc.KeyValue]) -> Iterator[None]:
         """Take some items of a list. Yields between slices of the work, so that the event loop may have its turn."""
@@ -58,14 +60,16 @@ class View:
     def list_ends(self, revision: int) -> Iterator[None]:
         """Drop what the list did not have: it was deleted while nobody listened. Yields as :meth:`put_items`."""
         seen, self._seen = self._seen or set(), None
-        for key in [key for key in self._keys() if key not in seen]:
-            self._delete(key, revision)
+        if self._lists > 1:  # the very first finds nothing to drop
+            for key in [key for key in self._keys() if key not in seen]:
+                self._delete(key, revision)
+            yield
         if not self.synced:
             self.synced = True
             waiting, self._on_sync = self._on_sync, []
             for callback in waiting:
                 callback()
-        yield
+                yield
 
     def apply(self, events: Sequence[rpc.Event]) -> Iterator[None]:
         """Apply events, in order. Yields as :meth:`put_items`."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from tests.benchmarks.figures import as_json, show
+from tests.benchmarks.figures import as_json, show, side_by_side
 from tests.benchmarks.fleet import Fleet, Writer
 from tests.benchmarks.rows import Bench
 from tests.support.etcd import Etcd
@@ -19,8 +19,9 @@ from tests.support.etcd import Etcd
 if TYPE_CHECKING:
     from tests.benchmarks.figures import Row
 
-AT_A_TENTH = ("heard", "published", "burst", "backlog")
-AT_FULL_SIZE = ("start", "memory", "idle", "backlog")
+AT_A_TENTH = ("heard", "published", "burst", "backlog", "fairness", "poller")
+AT_FULL_SIZE = ("start", "memory", "idle", "backlog", "fairness")
+GROWTH = ("start", "memory", "idle", "backlog", "heard")
 
 
 async def at(n: int, names: tuple[str, ...], arguments: argparse.Namespace, *, records: bool = True) -> list[Row]:
@@ -49,6 +50,11 @@ async def at(n: int, names: tuple[str, ...], arguments: argparse.Namespace, *, r
 
 async def measure(arguments: argparse.Namespace) -> int:
     """Take all rows; gives 1 where a target is missed."""
+    if arguments.growth:
+        sizes = (arguments.n // 100, arguments.n // 10, arguments.n)
+        growth = [await at(n, GROWTH, arguments) for n in sizes]
+        side_by_side(growth, [f"n = {n:,}" for n in sizes])
+        return 0
     small = await at(arguments.n // 10, AT_A_TENTH, arguments)
     large = await at(arguments.n, AT_FULL_SIZE, arguments)
     for n, rows in ((arguments.n // 10, small), (arguments.n, large)):
@@ -72,6 +78,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=200_000, help="of a backlog")
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--rows", nargs="*", help="only these")
+    parser.add_argument("--growth", action="store_true", help="some rows at a hundredth, a tenth and all of n instead")
     return anyio.run(measure, parser.parse_args())
 
 

@@ -65,6 +65,19 @@ def show(rows: list[Row], title: str) -> None:
     Console(width=140 if not sys.stdout.isatty() else None).print(table)
 
 
+def side_by_side(sizes: list[list[Row]], headings: list[str]) -> None:
+    """Print the product's figures at several sizes, a column each."""
+    table = Table()
+    for heading in ("", *headings):
+        table.add_column(heading, justify="right" if heading else "left")
+    for rows in zip(*sizes, strict=True):
+        if rows[0].product:
+            table.add_row(
+                f"{rows[0].name} [{rows[0].unit}]".replace("[", r"\["), *(_spread(row.product) for row in rows)
+            )
+    Console(width=140 if not sys.stdout.isatty() else None).print(table)
+
+
 def _spread(values: list[float]) -> str:
     if not values:
         return ""

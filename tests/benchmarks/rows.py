@@ -8,12 +8,15 @@ import time
 import urllib.request
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import anyio
 import psutil
 from aetcd import rpc
 
+from tests.benchmarks import fairness
 from tests.benchmarks.figures import Row
 from tests.benchmarks.fleet import BARE_RECORDS, BARE_STATES, RECORDS, STATES, Fleet, Writer
 from tests.benchmarks.side import Side
+from tests.benchmarks.sides import POLLED_EVERY
 from tests.support.etcd import Etcd, range_end
 from tests.support.service import Service
 
@@ -167,6 +170,42 @@ class Bench:
         for _ in range(self.rounds):
             row.product.append((await self.with_service(_resident) - bare) / 1024 / self.fleet.n)
         return [row]
+
+    async def fairness(self) -> list[Row]:
+        """What goes on beside a storm."""
+        return await fairness.rows(self)
+
+    async def poller(self) -> list[Row]:
+        """Beside the poller that this replaces: milliseconds from a PUT to the record, and reads of etcd a second."""
+        late = Row("PUT → record, p50", "ms", None, floor_is="a poller, every 10 s")
+        reads = Row("reads of etcd", "a second", None, floor_is=late.floor_is)
+        async with Side("poller", self.etcd.url) as side:
+            await side.hear("ready")
+            await asyncio.sleep(POLLED_EVERY)
+            latency, read = await self._polled()
+            late.floor.append(latency)
+            reads.floor.append(read)
+        latency, read = await self.with_service(lambda _: self._polled())
+        late.product.append(latency)
+        reads.product.append(read)
+        return [late, reads]
+
+    async def _polled(self, changes: int = 30) -> tuple[float, float]:
+        """Put some changes, a third of a second apart; gives the median time to their records, and the reads."""
+        calls, began = _calls(self.etcd, "Range"), time.monotonic()
+        taken: list[float] = []
+
+        async def one(number: int) -> None:
+            async with self.watch(f"{RECORDS}{self.fleet.ids[number]}") as record:
+                put = time.monotonic()
+                revision = await self.writer.put(self.fleet.flip(number, 0))
+                taken.append(1_000 * (await record.until(revision) - put))
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(changes):
+                tasks.start_soon(one, number)
+                await asyncio.sleep(POLLED_EVERY / changes)
+        return statistics.median(taken), (_calls(self.etcd, "Range") - calls) / (time.monotonic() - began)
 
     async def idle(self) -> list[Row]:
         """Share of a core, and reads of etcd a second, while nothing changes."""
