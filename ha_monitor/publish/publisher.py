@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,6 +20,7 @@ from ha_monitor.errors import EtcdError
 from ha_monitor.measures import Histogram
 from ha_monitor.publish.conflicts import Conflicts
 from ha_monitor.publish.desire import Keep, Publish, Put, desire
+from ha_monitor.publish.queue import FairQueue
 from ha_monitor.publish.transaction import Write, holding, question, request
 from ha_monitor.watch.backoff import Backoff
 
@@ -75,7 +75,7 @@ class Publisher:
         """Transactions that etcd did not take."""
         self.latency = Histogram()
         """From the first wish for another record to etcd's answer."""
-        self._pending: OrderedDict[tuple[Family, str], float] = OrderedDict()  # a dict is slow to give its first
+        self._pending = FairQueue()
         self._in_flight: dict[tuple[Family, str], Write] = {}
         self._timed: set[tuple[Family, str]] = set()
         self._foreign: set[tuple[Family, str]] = set()
@@ -93,7 +93,7 @@ class Publisher:
     def want(self, family: Family, id_: str) -> None:
         """Have a record looked at: its resource, its config or the record itself is another one."""
         if family.records is not None:
-            self._pending.setdefault((family, id_), self._clock.monotonic())
+            self._pending.put(family, id_, self._clock.monotonic())
             self._call_a_sender()
 
     def record_changed(self, family: Family, id_: str) -> None:
@@ -175,16 +175,18 @@ class Publisher:
         looked = 0
         while self._pending and room > 0 and looked < LOOKS:
             looked += 1
-            key, since = self._pending.popitem(last=False)
+            family, id_, since = self._pending.pop()
+            key = (family, id_)
             if key in self._in_flight:
                 waiting[key] = since
                 continue
-            write = self._decide(*key, since)
+            write = self._decide(family, id_, since)
             if write is not None:
                 self._in_flight[key] = write
                 batch.append(write)
                 room -= len(write.comparisons)
-        self._pending.update(waiting)
+        for (family, id_), since in waiting.items():
+            self._pending.put(family, id_, since)
         return batch, looked
 
     def _decide(self, family: Family, id_: str, since: float) -> Write | None:
@@ -241,6 +243,8 @@ class Publisher:
             while not reply.succeeded and batch:
                 answer = await self._client.txn(question(batch), "read what was compared")
                 hold = holding(batch, answer)
+                if len(hold) == len(batch):
+                    hold = []  # it was another moment: all of them are looked at again
                 for write in [write for write in batch if write not in hold]:
                     self._landed(write)
                     self._look_later(write.family, write.id, LOOK_AGAIN)
@@ -295,4 +299,4 @@ class Publisher:
                 del self._in_flight[write.family, write.id]
                 if isinstance(write.wanted, Put):
                     self._doubtful[write.family, write.id] = write.wanted.value
-                self._pending.setdefault((write.family, write.id), write.since)
+                self._pending.put(write.family, write.id, write.since)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.support import site
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.conftest import StartService
     from tests.service.conftest import Site
     from tests.support.etcd import Etcd
@@ -189,14 +192,36 @@ def test_a_start_writes_nothing_where_every_record_is_right(etcd: Etcd, service:
     """Enough of them that some are evaluated before the list of the records has come."""
     pairs = [site.HaInterface() for _ in range(3_000)]
     etcd.txn(site.ha_template())
-    for start in range(0, len(pairs), 25):
-        etcd.txn(
-            {
-                k: v
-                for pair in pairs[start : start + 25]
-                for k, v in (pair.keys() | {pair.record: site.record()}).items()
-            }
-        )
+    for some in _portions(pairs, 25):
+        etcd.txn({k: v for pair in some for k, v in (pair.keys() | {pair.record: site.record()}).items()})
     before = etcd.revision()
     service()
     assert etcd.revision() == before
+
+
+def test_a_backlog_shows_no_record_that_mixes_two_moments(etcd: Etcd, service: StartService) -> None:
+    """Both sides change in one transaction, and one of them long before as well: its turn comes far ahead."""
+    pairs = [site.HaInterface() for _ in range(1_500)]
+    for some in _portions(pairs, 25):
+        etcd.txn(site.ha_template() | {k: v for pair in some for k, v in pair.keys(secondary=site.DOWN).items()})
+    prefix = site.monitoring_key("ha_interfaces", "")
+    process = psutil.Process(service().pid)
+    etcd.wait(prefix, lambda items: len(items) == len(pairs))
+    process.suspend()
+    for some in _portions(pairs, 100):
+        etcd.txn({pair.primary_state: {"interface": "UP", "link": "UP"} for pair in some})
+    for some in _portions(pairs, 50):
+        etcd.txn({k: v for pair in some for k, v in ((pair.primary_state, site.DOWN), (pair.secondary_state, site.UP))})
+
+    def done(items: dict[str, bytes]) -> bool:
+        process.resume()
+        found = set(items.values())
+        assert b'{"primary":"DOWN","secondary":"DOWN","version":1}' not in found
+        return found == {b'{"primary":"DOWN","secondary":"UP","version":1}'}
+
+    etcd.wait(prefix, done)
+
+
+def _portions(pairs: list[site.HaInterface], size: int) -> Iterator[list[site.HaInterface]]:
+    for start in range(0, len(pairs), size):
+        yield pairs[start : start + size]

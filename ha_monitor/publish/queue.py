@@ -1,0 +1,44 @@
+"""The records that are to be looked at: of each type in the order in which they came, and the types in turn.
+
+So a storm in one type holds up no other, and a record that is asked for again keeps its place.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ha_monitor.evaluate.unit import Family
+
+
+class FairQueue:
+    """A queue of families and ids, each with the time since when it waits."""
+
+    def __init__(self) -> None:
+        self._families: OrderedDict[Family, OrderedDict[str, float]] = OrderedDict()  # a dict is slow to give its first
+        self._length = 0
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return self._length
+
+    def put(self, family: Family, id_: str, since: float) -> None:
+        """Have a record wait; one that waits already does so since then."""
+        ids = self._families.get(family)
+        if ids is None:
+            ids = self._families[family] = OrderedDict()
+        if id_ not in ids:
+            ids[id_] = since
+            self._length += 1
+
+    def pop(self) -> tuple[Family, str, float]:
+        """Take the next one. Raises ``StopIteration`` where none waits."""
+        family, ids = next(iter(self._families.items()))
+        id_, since = ids.popitem(last=False)
+        if ids:
+            self._families.move_to_end(family)
+        else:
+            del self._families[family]
+        self._length -= 1
+        return family, id_, since
