@@ -68,7 +68,7 @@ async def rows(bench: Bench) -> list[Row]:
         try:
             async with Asker(service) as asker:
                 await asyncio.to_thread(service.wait_ready, 120.0)
-                listed.product.append(asker.quantile(1 - 1e-9))
+                listed.product.append(max(asker.milliseconds[1:]))  # the first has waited until anybody answers
             async with Asker(service) as asker:
                 other.product.append(await _storm(bench))
                 health.product.append(asker.quantile(0.99))
