@@ -1,7 +1,7 @@
 """The records that leave ha_monitor: statuses, resources, entries and changes. Values only, no behaviour.
 
 All times are float seconds since the epoch (UTC); a face that prints them does so in RFC 3339. Those of which there are
-many are structs of msgspec: frozen like a dataclass, and made in a tenth of its time.
+many are structs of msgspec: frozen like a dataclass, made in a tenth of its time, and passed over by the collector.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Status(str, Enum):
     __hash__ = str.__hash__  # the one that Enum brings is Python, and goes by the same text
 
 
-class EntryStatus(msgspec.Struct, frozen=True):
+class EntryStatus(msgspec.Struct, frozen=True, gc=False):
     """One rendered resource: its status, since when, the state key it hangs on (``None``: none) and why."""
 
     status: Status
@@ -63,7 +63,7 @@ class Resource(msgspec.Struct, frozen=True):
     entries: Mapping[str, EntryStatus] = msgspec.field(default_factory=dict)
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One entry went from ``old`` to ``new`` (``None``: it was not there, or is no more).
 
     ``status`` and ``active`` are the resource's after it; ``revision`` is the etcd revision that caused it, and

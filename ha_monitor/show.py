@@ -42,7 +42,7 @@ def describe(unit: Unit, conflict: str | None, revision: int, proven_at: float, 
 
 
 def _entry(entry: Entry) -> EntryStatus:
-    key = entry.cells[0].name if entry.cells else None
+    key = None if entry.cell is None else entry.cell.name
     return EntryStatus(entry.shown or Status.UNKNOWN, entry.since, key, entry.reason)
 
 

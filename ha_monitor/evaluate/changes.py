@@ -19,12 +19,10 @@ def changes_of(unit: Unit, gone: Iterable[Entry], at: float) -> list[Change]:
     :param gone: the entries that were dropped since.
     """
     type_, id_, status, active = unit.family.type, unit.id, unit.status, unit.active
-    ended = unit.family.units.get(id_) is not unit
-    why = "the resource ended" if ended else unit.problem or "its template has it no longer"
-    changes = [
-        Change(type_, id_, entry.name, entry.shown, None, status, active, unit.config_revision, at, why)
-        for entry in gone
-    ]
+    changes = []
+    for entry in gone:
+        why = "the resource ended" if unit.ended else unit.problem or "its template has it no longer"
+        changes.append(Change(type_, id_, entry.name, entry.shown, None, status, active, unit.config_revision, at, why))
     for entry in unit.entries:
         old, new = entry.shown, entry.status
         if old is not new:

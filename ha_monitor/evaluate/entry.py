@@ -19,19 +19,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _UNKNOWN, _FAIL = Status.UNKNOWN, Status.FAIL
+_NOTHING = object()
 
 
 class Absence(NamedTuple):
-    """What comes of an UNKNOWN.
+    """Since when (monotonic seconds) nothing can be said of an entry, and what ends the wait."""
 
-    ``since``: since when (monotonic seconds) nothing can be said; ``due``: when it becomes FAIL for that, ``None``
-    where it has.
-    """
-
-    status: Status
-    reason: str
     since: float
-    due: float | None
+    timer: Timer | None
 
 
 def ask(entry_type: EntryType, states: Sequence[State | None]) -> tuple[Status, str]:
@@ -46,12 +41,14 @@ def ask(entry_type: EntryType, states: Sequence[State | None]) -> tuple[Status, 
     return status, reason
 
 
-def absent(reason: str, since: float | None, timeout: float, now: float) -> Absence:
-    """Judge an UNKNOWN at the time ``now``: it turns to FAIL once it has lasted for ``timeout`` seconds. Pure."""
-    since = now if since is None else since
+def judge_absence(reason: str, since: float, timeout: float, now: float) -> tuple[Status, str, float | None]:
+    """Judge an UNKNOWN at the time ``now``: it turns to FAIL once it has lasted for ``timeout`` seconds. Pure.
+
+    Gives status, reason, and when that becomes another one by itself; ``None``: never.
+    """
     if now - since >= timeout:
-        return Absence(_FAIL, f"{reason} for {timeout:g} s", since, None)
-    return Absence(_UNKNOWN, reason, since, since + timeout)
+        return _FAIL, f"{reason} for {timeout:g} s", None
+    return _UNKNOWN, reason, since + timeout
 
 
 class Owner(Protocol):
@@ -80,8 +77,8 @@ class Entry:
     """A rendered resource: what it hangs on and what it is; without an ``entry_type``, another worker serves it."""
 
     __slots__ = (
-        "absent_since", "cells", "entry_type", "name", "owner", "reason", "shown", "since", "status", "task",
-        "timeout", "timer", "wakeup",
+        "absence", "cell", "entry_type", "more", "name", "owner", "reason", "seen", "shown", "since", "status", "task",
+        "timeout", "wakeup",
     )  # fmt: skip
 
     def __init__(self, name: str, owner: Owner, entry_type: EntryType | None, timeout: float) -> None:
@@ -89,23 +86,35 @@ class Entry:
         self.owner = owner
         self.entry_type = entry_type
         self.timeout = timeout
-        self.cells: tuple[Cell, ...] = ()
+        self.cell: Cell | None = None
+        self.more: tuple[Cell, ...] = ()  # hardly any has more than one, and a tuple of one takes 48 bytes
+        self.seen: object = _NOTHING
+        """The state that it was last evaluated for, where it hangs on one."""
         self.status: Status | None = None
         self.shown: Status | None = None
         """The status that was last part of a verdict, and is what others are told."""
         self.reason = ""
         self.since = 0.0
         """Since when it is ``shown``, in seconds since the epoch."""
-        self.absent_since: float | None = None
-        self.timer: Timer | None = None
+        self.absence: Absence | None = None
         self.wakeup: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
 
     @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The states that it hangs on."""
+        return () if self.cell is None else (self.cell, *self.more)
+
+    def hang_on(self, cells: Sequence[Cell]) -> None:
+        """Note the states that it hangs on."""
+        self.cell, self.more = (cells[0], tuple(cells[1:])) if cells else (None, ())
+
+    @property
     def revision(self) -> int:
         """The etcd revision of the newest change among its states."""
-        cells = self.cells
-        return cells[0].revision if len(cells) == 1 else max((cell.revision for cell in cells), default=0)
+        if self.more:
+            return max(cell.revision for cell in self.cells)
+        return 0 if self.cell is None else self.cell.revision
 
     def wake(self) -> None:
         """Have it evaluated anew. Any number of calls before it runs come to one evaluation of the newest states."""
@@ -113,37 +122,42 @@ class Entry:
         if wakeup is not None and not wakeup.done():
             wakeup.set_result(None)
 
+    def look(self) -> None:
+        """Have it evaluated anew, unless its one state is what it was: it changed and changed back in one reply."""
+        if self.more or self.cell is None or self.cell.state is not self.seen:
+            self.wake()
+
     async def run(self) -> None:
         """Evaluate at each wake-up, until cancelled: the task of this rendered resource."""
-        loop = asyncio.get_running_loop()
-        try:
-            while True:
-                self.evaluate()
-                self.wakeup = loop.create_future()
-                await self.wakeup
-        finally:
-            self._set_timer(None)
+        while True:  # without a local or a block more than it needs: there are 200,000 of these frames
+            self.evaluate()
+            self.wakeup = asyncio.get_running_loop().create_future()
+            await self.wakeup
 
     def evaluate(self) -> None:
         """Work out the status, once every state that it hangs on has been listed."""
-        states = []
-        for cell in self.cells:
-            if not cell.view.synced:
+        states: tuple[State | None, ...] = ()
+        cell = self.cell
+        if cell is not None:
+            if not (cell.view.synced and all(other.view.synced for other in self.more)):
                 return
-            states.append(cell.state)
+            self.seen = cell.state
+            states = (cell.state, *[other.state for other in self.more]) if self.more else (cell.state,)
         assert self.entry_type is not None  # noqa: S101 - entries of other workers have no task
         owner = self.owner
         status, reason = ask(self.entry_type, states)
         if status is _UNKNOWN:
             now = owner.monotonic()
-            status, reason, self.absent_since, due = absent(reason, self.absent_since, self.timeout, now)
-            self._set_timer(due)
+            since = now if self.absence is None else self.absence.since
+            status, reason, due = judge_absence(reason, since, self.timeout, now)
+            self.rest()
             if status is _FAIL and self.status is not _FAIL and not owner.may_fail():
                 status, reason = _UNKNOWN, "etcd can't be heard"
-                self.timer = owner.call_when_heard(self)
-        elif self.absent_since is not None:
-            self.absent_since = None
-            self._set_timer(None)
+                self.absence = Absence(since, owner.call_when_heard(self))
+            else:
+                self.absence = Absence(since, None if due is None else owner.call_at(due, self))
+        elif self.absence is not None:
+            self.rest()
         explained, self.reason = reason != self.reason, reason
         old = self.status
         if status is not old:
@@ -152,9 +166,8 @@ class Entry:
         elif explained:
             owner.entry_explained()
 
-    def _set_timer(self, due: float | None) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-        if due is not None:
-            self.timer = self.owner.call_at(due, self)
+    def rest(self) -> None:
+        """Wait no longer for a state that is missing."""
+        absence, self.absence = self.absence, None
+        if absence is not None and absence.timer is not None:
+            absence.timer.cancel()

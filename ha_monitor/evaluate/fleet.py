@@ -25,7 +25,7 @@ from ha_monitor.lang.kinds import FOREIGN_KINDS
 from ha_monitor.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ha_monitor.clock import Clock, Timer
     from ha_monitor.evaluate.leaves import Leaves
@@ -84,7 +84,10 @@ class Fleet:
         self._waiting = 0
         self._gone: dict[Unit, list[Entry]] = {}
         self._overdue: set[Entry] = set()
+        self._shared: dict[type[EntryType], EntryType] = {}
+        """The one instance of each entry type that goes by the states alone."""
         self._work = asyncio.Event()
+        leaves.entries = self._entries
 
     # -- the worker
 
@@ -101,6 +104,11 @@ class Fleet:
     def idle(self) -> bool:
         """Whether every resource is rendered and every entry evaluated."""
         return not (self._settles or self._waiting or any(family.unrendered for family in self.families.values()))
+
+    def _entries(self) -> Iterator[Entry]:
+        for family in self.families.values():
+            for unit in family.units.values():
+                yield from unit.entries
 
     def evaluated(self) -> tuple[int, int]:
         """Give how many resources have a verdict, and how many there are."""
@@ -122,6 +130,8 @@ class Fleet:
         for family in self.families.values():
             while family.unrendered and time.perf_counter() < until:
                 self._render(family, family.unrendered.popitem(last=False)[0], changes)
+                if not family.unrendered:
+                    family.unrendered.clear()  # gives back the memory of all that were in it
         if changes:
             self.on_changes(changes)
         return bool(self._settles) or any(family.unrendered for family in self.families.values())
@@ -258,7 +268,8 @@ class Fleet:
             return None
         try:
             entry_type = cls(spec.props)
-            return entry_type, tuple(entry_type.keys)
+            refs = tuple(entry_type.keys)
+            return self._shared.setdefault(cls, entry_type) if getattr(cls, "shared", False) else entry_type, refs
         except Exception as error:
             words = str(error) if isinstance(error, ValueError) else repr(error)
             raise Problem(f"entry {spec.name!r}: type {spec.type}: {words}") from error
@@ -283,7 +294,7 @@ class Fleet:
             known.wake()
             return known
         entry = Entry(spec.name, unit, entry_type, timeout)
-        entry.cells = tuple(view.hang(id_, entry) for view, id_ in states)
+        entry.hang_on([view.hang(id_, entry) for view, id_ in states])
         return entry
 
     def _replace(self, unit: Unit, entries: tuple[Entry, ...]) -> None:
@@ -314,6 +325,7 @@ class Fleet:
         unit = family.units.pop(id_, None)
         if unit is not None:
             self.members += 1
+            unit.ended = True
             self._hang(unit, ())
             self._replace(unit, ())
             unit.status, unit.active = Status.UNKNOWN, None
@@ -326,10 +338,11 @@ class Fleet:
 
     def _settle(self, unit: Unit, wall: float, changes: list[Change]) -> None:
         for entry in unit.entries:
-            if any(cell.dirty for cell in entry.cells):
+            cell = entry.cell
+            if cell is not None and (cell.dirty or any(other.dirty for other in entry.more)):
                 entry.evaluate()  # its turn would come in another slice; what changed together is judged together
         unit.queued = False
-        if unit.missing or unit.family.units.get(unit.id) is not unit:
+        if unit.missing or unit.ended:
             return
         if unit.judge(wall):
             key = (unit.family.type, unit.status)

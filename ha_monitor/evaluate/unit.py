@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ha_monitor.watch.states import StateView
     from ha_monitor.watch.views import KeyView
 
+_UNKNOWN = Status.UNKNOWN
+
 
 class Family:
     """The resources of one type and the template they are rendered by."""
@@ -79,7 +81,7 @@ class Unit:
     """One resource."""
 
     __slots__ = (
-        "active", "config_revision", "entries", "family", "foreign", "hangs", "host", "id", "missing", "name",
+        "active", "config_revision", "ended", "entries", "family", "foreign", "hangs", "host", "id", "missing", "name",
         "problem", "problem_since", "queued", "since", "status", "version", "vouched",
     )  # fmt: skip
 
@@ -93,6 +95,7 @@ class Unit:
         self.entries: tuple[Entry, ...] = ()
         self.missing = 1
         """How many entries have not been evaluated yet; 1 before the first rendering as well."""
+        self.ended = False
         self.queued = False
         """It waits for its verdict."""
         self.foreign = False
@@ -143,13 +146,9 @@ class Unit:
 
     # -- what the fleet asks
 
-    def statuses(self) -> list[tuple[str, Status]]:
-        """Give names and statuses of the entries, in template order."""
-        return [(entry.name, entry.status or Status.UNKNOWN) for entry in self.entries]
-
     def told(self) -> list[tuple[str, Status]]:
         """Give names and statuses of the entries as they were part of the last verdict, in template order."""
-        return [(entry.name, entry.shown or Status.UNKNOWN) for entry in self.entries]
+        return [(entry.name, entry.shown or _UNKNOWN) for entry in self.entries]
 
     def judge(self, wall: float) -> bool:
         """Work out status and active side from the entries; with a problem there is nothing to be said.
@@ -157,11 +156,12 @@ class Unit:
         Tells whether the status is another one.
         """
         if self.problem:
-            status, self.active = Status.UNKNOWN, None
+            status, self.active = _UNKNOWN, None
         else:
-            statuses = self.statuses()
-            status = verdict([status for _, status in statuses])
-            self.active = active(statuses)
+            statuses = [entry.status or _UNKNOWN for entry in self.entries]
+            status = verdict(statuses)
+            first = active(statuses)
+            self.active = None if first is None else self.entries[first].name
         if status is not self.status or not self.since:
             self.status = status
             self.since = wall

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ha_monitor.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Sequence
 
 _UP, _DOWN, _FAIL, _UNKNOWN = Status.UP, Status.DOWN, Status.FAIL, Status.UNKNOWN
 
@@ -27,9 +27,6 @@ def verdict(entries: Collection[Status]) -> Status:
     return _UP if some_up else _DOWN
 
 
-def active(entries: Iterable[tuple[str, Status]]) -> str | None:
-    """Give the name of the first entry that is up: the active side; ``None`` where none is."""
-    for name, status in entries:
-        if status is _UP:
-            return name
-    return None
+def active(entries: Sequence[Status]) -> int | None:
+    """Give the place of the first entry that is up: the active side; ``None`` where none is."""
+    return entries.index(_UP) if _UP in entries else None

@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 NO_SIGN_OF_LIFE = 4.0
 """Seconds after which a stream that does not answer a progress request is given up. Chosen: with the probe's pause
-of 2 s it is told within 10 s that etcd can't be heard."""
+of 2.5 s it is told within 10 s that etcd can't be heard."""
 
 
 class Sink(Protocol):

@@ -30,17 +30,31 @@ WOKEN_IN_A_SLICE = 1_024
 class Sleeper(Protocol):
     """Hangs on state keys, and sleeps until one of them changes."""
 
-    def wake(self) -> None:
-        """Have a look at the states as they are now."""
+    def look(self) -> None:
+        """Have a look at the states: one of them may be another one now."""
+
+
+class Crowd:
+    """Several sleepers that hang on one key. Hardly any key has them, and a tuple for each key takes 10 MB."""
+
+    __slots__ = ("sleepers",)
+
+    def __init__(self, *sleepers: Sleeper) -> None:
+        self.sleepers = sleepers
+
+    def look(self) -> None:
+        """Have all of them look."""
+        for sleeper in self.sleepers:
+            sleeper.look()
 
 
 class Cell:
     """A state key, there or not: its state (``None``: not there), the revision of its last change, who hangs on it.
 
-    ``dirty``: it has changed, and its sleepers have not been woken yet.
+    ``dirty``: it has changed, and who hangs on it has not been woken yet.
     """
 
-    __slots__ = ("dirty", "key", "revision", "sleepers", "state", "view")
+    __slots__ = ("dirty", "key", "revision", "sleeper", "state", "view")
 
     def __init__(self, view: StateView, key: bytes) -> None:
         self.view = view
@@ -48,7 +62,7 @@ class Cell:
         self.state: State | None = None
         self.revision = 0
         self.dirty = False
-        self.sleepers: tuple[Sleeper, ...] = ()
+        self.sleeper: Sleeper | None = None
 
     @property
     def name(self) -> str:
@@ -57,13 +71,23 @@ class Cell:
 
     def hang(self, sleeper: Sleeper) -> None:
         """Wake a sleeper at each change."""
-        self.sleepers = (*self.sleepers, sleeper)
+        if self.sleeper is None:
+            self.sleeper = sleeper
+        else:
+            self.sleeper = Crowd(*_each(self.sleeper), sleeper)
 
     def unhang(self, sleeper: Sleeper) -> None:
         """Wake it no more."""
-        self.sleepers = tuple(other for other in self.sleepers if other is not sleeper)
-        if self.state is None and not self.sleepers:
+        others = [other for other in _each(self.sleeper) if other is not sleeper]
+        self.sleeper = Crowd(*others) if len(others) > 1 else next(iter(others), None)
+        if self.state is None and not others:
             self.view.forget(self)
+
+
+def _each(sleeper: Sleeper | None) -> tuple[Sleeper, ...]:
+    if sleeper is None:
+        return ()
+    return sleeper.sleepers if isinstance(sleeper, Crowd) else (sleeper,)
 
 
 class StateView(View):
@@ -110,12 +134,13 @@ class StateView(View):
         first = not self.synced
         yield from super().list_ends(revision)
         if first:
-            self._dirty = [cell for cell in self._cells.values() if cell.sleepers]
+            self._dirty = [cell for cell in self._cells.values() if cell.sleeper is not None]
         yield from self._wake()
 
     def apply(self, events: Sequence[rpc.Event]) -> Iterator[None]:
         """Apply events, in order."""
-        change, read = self._change, self.read
+        read, known = self.read, self._cells.get
+        quick = self.on_record is None and not self._ahead
         left, last = EVENTS_IN_A_SLICE, 0
         for event in events:
             item = event.kv
@@ -123,9 +148,16 @@ class StateView(View):
             if left <= 0 and revision != last:  # what changed together is seen together
                 yield
                 left = EVENTS_IN_A_SLICE
+                quick = self.on_record is None and not self._ahead
             left -= 1
             last = revision
-            change(item.key, None if event.type == _DELETE else read(item.value), revision)
+            key = item.key
+            cell = known(key)
+            state = None if event.type == _DELETE else read[item.value]
+            if quick and cell is not None and cell.dirty and cell.sleeper is not None:  # most of what a storm brings
+                cell.state, cell.revision = state, revision
+            else:
+                self._change(key, cell, state, revision)
         yield from self._wake()
 
     def _wake(self) -> Iterator[None]:
@@ -133,8 +165,9 @@ class StateView(View):
         dirty, self._dirty = self._dirty, []
         for number, cell in enumerate(dirty, 1):
             cell.dirty = False
-            for sleeper in cell.sleepers:
-                sleeper.wake()
+            sleeper = cell.sleeper
+            if sleeper is not None:
+                sleeper.look()
             if not number % WOKEN_IN_A_SLICE:
                 yield
 
@@ -145,7 +178,7 @@ class StateView(View):
             return False
         if cell is None or cell.revision < revision:
             self._ahead[key] = revision
-        self._set(key, cell, None if value is None else self.read(value), revision)
+        self._set(key, cell, None if value is None else self.read[value], revision)
         for _ in self._wake():
             pass  # it is one
         return True
@@ -154,19 +187,19 @@ class StateView(View):
         return [key for key, cell in self._cells.items() if cell.state is not None]
 
     def _put(self, key: bytes, item: rpc.KeyValue) -> None:
-        self._change(key, self.read(item.value), item.mod_revision)
+        self._change(key, self._cells.get(key), self.read[item.value], item.mod_revision)
 
     def _delete(self, key: bytes, revision: int) -> None:
-        self._change(key, None, revision)
+        self._change(key, self._cells.get(key), None, revision)
 
-    def _change(self, key: bytes, state: State | None, revision: int) -> None:
+    def _change(self, key: bytes, cell: Cell | None, state: State | None, revision: int) -> None:
         if self._ahead:
             ahead = self._ahead.get(key)
             if ahead is not None:
                 if revision < ahead:
                     return  # our own write is known already; what the watch still brings of before is older
                 del self._ahead[key]
-        if self._set(key, self._cells.get(key), state, revision) and self.on_record is not None:
+        if self._set(key, cell, state, revision) and self.on_record is not None:
             self.on_record(self._text(key))
 
     def _set(self, key: bytes, cell: Cell | None, state: State | None, revision: int) -> bool:
@@ -179,7 +212,7 @@ class StateView(View):
         if cell.state is state:
             return False
         cell.state = state
-        if cell.sleepers:
+        if cell.sleeper is not None:
             if not cell.dirty:
                 cell.dirty = True
                 self._dirty.append(cell)

@@ -7,18 +7,23 @@ from typing import TYPE_CHECKING, Any, cast
 import anyio
 import anyio.lowlevel
 import pytest
+from aetcd import rpc
 
 from ha_monitor.clock import SystemClock
 from ha_monitor.evaluate.entry import Entry
 from ha_monitor.evaluate.fleet import Fleet
+from ha_monitor.evaluate.leaves import Leaves
 from ha_monitor.evaluate.unit import Family, Unit
 from ha_monitor.model import Status
+from ha_monitor.plugins.etcd_reader import EtcdReader
+from ha_monitor.reading.state import StateReader, monitoring_dependencies
+from ha_monitor.watch.states import StateView
 from ha_monitor.watch.views import KeyView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ha_monitor.clock import Timer
+    from ha_monitor.clock import Clock, Timer
     from ha_monitor.plugins import EntryType
     from ha_monitor.reading.state import State
 
@@ -49,15 +54,19 @@ class Absent:
         return Status.UNKNOWN, "no state"
 
 
+def fleet(clock: Clock) -> Fleet:
+    nothing = cast("Any", None)
+    return Fleet(
+        keyspace=nothing, plugins={}, read_state=nothing, state_timeout=TIMEOUT, watches=nothing, leaves=Leaves(),
+        workers=nothing, clock=clock,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("heard", [True, False], ids=["heard", "not heard"])
 async def test_a_deadline_that_passes_between_two_looks_at_the_clock_is_not_slept_through(heard: bool) -> None:
-    nothing = cast("Any", None)
-    fleet = Fleet(
-        keyspace=nothing, plugins={}, read_state=nothing, state_timeout=TIMEOUT, watches=nothing, leaves=nothing,
-        workers=nothing, clock=Creeping(),
-    )  # fmt: skip
-    fleet.hear(heard)
-    unit = Unit(Family("ha_interface", KeyView("/config/v2.0/ha_interfaces/"), None), "a", fleet)
+    host = fleet(Creeping())
+    host.hear(heard)
+    unit = Unit(Family("ha_interface", KeyView("/config/v2.0/ha_interfaces/"), None), "a", host)
     entry = Entry("primary", unit, cast("EntryType", Absent()), TIMEOUT)
 
     def verdict() -> tuple[Status | None, str]:
@@ -69,7 +78,44 @@ async def test_a_deadline_that_passes_between_two_looks_at_the_clock_is_not_slep
             tasks.start_soon(entry.run)
             while verdict() != in_the_end:
                 await anyio.lowlevel.checkpoint()
-            fleet.hear(True)
+            host.hear(True)
             while verdict() != (Status.FAIL, "no state for 60 s"):
                 await anyio.lowlevel.checkpoint()
             tasks.cancel_scope.cancel()
+
+
+async def test_a_state_that_changes_and_changes_back_in_one_reply_wakes_nobody() -> None:
+    view = StateView("/p/", StateReader(frozenset({"UP"}), monitoring_dependencies))
+    family = Family("ha_interface", KeyView("/config/v2.0/ha_interfaces/"), None)
+    unit = Unit(family, "a", fleet(SystemClock()))
+    entry = Entry("primary", unit, EtcdReader({"etcd_type": "p", "etcd_id": "a"}), TIMEOUT)
+    entry.hang_on([view.hang("a", entry)])
+    revision = 0
+
+    def bring(*states: bytes) -> None:
+        nonlocal revision
+        events = []
+        for value in states:
+            revision += 1
+            events.append(rpc.Event(kv=rpc.KeyValue(key=b"/p/a", value=value, mod_revision=revision)))
+        for _ in view.apply(events):
+            pass
+
+    up, down = b'{"interface":"UP"}', b'{"interface":"DOWN"}'
+    view.list_begins()
+    for _ in view.list_ends(0):
+        pass
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(entry.run)
+        await anyio.wait_all_tasks_blocked()
+        bring(up)
+        await anyio.wait_all_tasks_blocked()
+        assert entry.wakeup is not None
+        bring(down, up)
+        assert (entry.wakeup.done(), entry.revision) == (False, 3)
+        bring(down, up, down)
+        assert entry.wakeup.done()
+        bring(up)
+        await anyio.wait_all_tasks_blocked()
+        assert (entry.status, entry.revision) == (Status.UP, 7)
+        tasks.cancel_scope.cancel()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ha_monitor.errors import Problem
-from ha_monitor.evaluate.entry import absent
+from ha_monitor.evaluate.entry import judge_absence
 from ha_monitor.evaluate.verdict import active, verdict
 from ha_monitor.model import Status
 from ha_monitor.plugins.etcd_reader import EtcdReader
@@ -54,9 +54,9 @@ def test_an_unknown_entry_leaves_open_just_what_its_becoming_up_or_down_could_ch
 
 
 def test_the_active_side_is_the_first_that_is_up_in_template_order() -> None:
-    assert active([("primary", UP), ("secondary", UP)]) == "primary"
-    assert active([("primary", DOWN), ("secondary", UP)]) == "secondary"
-    assert active([("primary", FAIL), ("secondary", UNKNOWN)]) is None
+    assert active([UP, UP]) == 0
+    assert active([DOWN, UP]) == 1
+    assert active([FAIL, UNKNOWN]) is None
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_the_active_side_is_the_first_that_is_up_in_template_order() -> None:
     ],
 )
 def test_a_state_that_can_be_read_is_up_where_every_dependency_is(value: bytes, up: bool) -> None:
-    state = READ(value)
+    state = READ[value]
     assert state.dependencies is not None
     assert state.up is up
 
@@ -87,14 +87,14 @@ def test_a_state_that_can_be_read_is_up_where_every_dependency_is(value: bytes, 
     ids=repr,
 )
 def test_a_state_that_cannot_be_read_says_nothing(value: bytes) -> None:
-    state = READ(value)
+    state = READ[value]
     assert state.dependencies is None
     assert EtcdReader({"etcd_type": "t", "etcd_id": "1"}).evaluate([state])[0] is UNKNOWN
     assert state.reason
 
 
 def test_equal_states_are_read_once_and_shared() -> None:
-    assert READ(b'{"interface":"UP","version":9}') is READ(b'{"interface":"UP","version":9}')
+    assert READ[b'{"interface":"UP","version":9}'] is READ[b'{"interface":"UP","version":9}']
 
 
 def test_a_worker_state_carries_its_dependencies_as_text() -> None:
@@ -105,11 +105,9 @@ def test_a_worker_state_carries_its_dependencies_as_text() -> None:
 
 
 def test_unknown_becomes_fail_when_it_has_lasted_for_the_timeout() -> None:
-    first = absent("no state", None, 60, now=100.0)
-    assert (first.status, first.due) == (UNKNOWN, 160.0)
-    assert absent("no state", first.since, 60, now=159.9).status is UNKNOWN
-    last = absent("no state", first.since, 60, now=160.0)
-    assert (last.status, last.reason, last.due) == (FAIL, "no state for 60 s", None)
+    assert judge_absence("no state", 100.0, 60, now=100.0) == (UNKNOWN, "no state", 160.0)
+    assert judge_absence("no state", 100.0, 60, now=159.9) == (UNKNOWN, "no state", 160.0)
+    assert judge_absence("no state", 100.0, 60, now=160.0) == (FAIL, "no state for 60 s", None)
 
 
 def test_records_are_compact_with_sorted_keys_and_the_config_version() -> None:

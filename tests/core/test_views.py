@@ -44,7 +44,7 @@ class Sleeper:
     def __init__(self) -> None:
         self.woken = 0
 
-    def wake(self) -> None:
+    def look(self) -> None:
         self.woken += 1
 
 
@@ -59,6 +59,24 @@ def test_a_store_that_went_back_in_time_is_believed() -> None:
     apply(view, [put("a", UP, 2)])
     assert values(view) == {"a": UP, "b": UP}
     assert sleeper.woken == 2
+
+
+def test_all_who_hang_on_a_key_are_woken_until_they_do_no_longer() -> None:
+    view = states()
+    listed(view, [], 1)
+    sleepers = [Sleeper() for _ in range(3)]
+    cells = {id(view.hang("a", sleeper)) for sleeper in sleepers}
+    assert len(cells) == 1
+    for revision, left in ((2, 3), (3, 2), (4, 1)):
+        apply(view, [put("a", UP if revision % 2 else DOWN, revision)])
+        assert [sleeper.woken for sleeper in sleepers[3 - left :]] == [revision - 1] * left
+        cell = view.cell("a")
+        assert cell is not None
+        cell.unhang(sleepers[3 - left])
+    assert [sleeper.woken for sleeper in sleepers] == [1, 2, 3]
+    assert view.cell("a") is cell, "the key is there, whoever hangs on it"
+    apply(view, [rpc.Event(type=rpc.Event.EventType.DELETE, kv=rpc.KeyValue(key=b"/p/a", mod_revision=9))])
+    assert view.cell("a") is None
 
 
 def test_what_the_watch_still_brings_of_before_our_own_write_is_passed_over() -> None:
