@@ -324,6 +324,8 @@ class Fleet:
     def _end(self, family: Family, id_: str, changes: list[Change]) -> None:
         unit = family.units.pop(id_, None)
         if unit is not None:
+            if not family.units:
+                family.units.clear()  # a dict keeps the room of all that were ever in it
             self.members += 1
             unit.ended = True
             self._hang(unit, ())

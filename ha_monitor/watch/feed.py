@@ -164,6 +164,7 @@ class Feed:
                         await self._take(Events(reply.events))
                     else:
                         await self._take(Progress(reply.header.revision, self._in_line(reply)))
+                    del reply  # of 100,000 events, it may be, and the next one is long in coming
             finally:
                 self._stream = None
                 self._unanswered_since = None

@@ -102,6 +102,8 @@ class StateView(View):
         self._dirty: list[Cell] = []
         self._ahead: dict[bytes, int] = {}
         """Revisions of our own writes that the watch has not brought yet."""
+        self._brought = 0
+        """The revision up to which the list and the watch have brought all."""
 
     def cell(self, id_: str) -> Cell | None:
         """Give the cell of a key that is there, or that somebody hangs on; ``None`` for any other."""
@@ -119,6 +121,13 @@ class StateView(View):
     def forget(self, cell: Cell) -> None:
         """Keep a cell no longer."""
         del self._cells[cell.key]
+        if not self._cells:
+            self._cells.clear()  # a dict keeps the room of all that were ever in it
+
+    @property
+    def ahead(self) -> int:
+        """How many of our own writes the watch has not brought yet."""
+        return len(self._ahead)
 
     def ids(self) -> Iterable[str]:
         """Give the ids of the keys that are there."""
@@ -133,6 +142,8 @@ class StateView(View):
         """Drop what the list did not have, and wake all who waited for the first list."""
         first = not self.synced
         yield from super().list_ends(revision)
+        self._brought = revision
+        self._ahead = {key: written for key, written in self._ahead.items() if written > revision}
         if first:
             self._dirty = [cell for cell in self._cells.values() if cell.sleeper is not None]
         yield from self._wake()
@@ -146,6 +157,7 @@ class StateView(View):
             item = event.kv
             revision = item.mod_revision
             if left <= 0 and revision != last:  # what changed together is seen together
+                self._brought = last
                 yield
                 left = EVENTS_IN_A_SLICE
                 quick = self.on_record is None and not self._ahead
@@ -158,6 +170,7 @@ class StateView(View):
                 cell.state, cell.revision = state, revision
             else:
                 self._change(key, cell, state, revision)
+        self._brought = last
         yield from self._wake()
 
     def _wake(self) -> Iterator[None]:
@@ -176,8 +189,9 @@ class StateView(View):
         cell = self._cells.get(key)
         if cell is not None and cell.revision > revision:
             return False
-        if cell is None or cell.revision < revision:
-            self._ahead[key] = revision
+        if revision <= self._brought:  # the watch was quicker, and has brought what came after it as well
+            return cell is not None or value is None
+        self._ahead[key] = revision
         self._set(key, cell, None if value is None else self.read[value], revision)
         for _ in self._wake():
             pass  # it is one

@@ -153,6 +153,8 @@ class KeyView(View):
     def _delete(self, key: bytes, revision: int) -> None:
         id_ = self._text(key)
         if self.items.pop(id_, None) is not None:
+            if not self.items:
+                self.items.clear()  # a dict keeps the room of all that were ever in it
             self._changed(id_)
 
     def _changed(self, id_: str) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.figures import Row
 
 AT_A_TENTH = ("heard", "published", "burst", "backlog", "fairness", "poller")
-AT_FULL_SIZE = ("start", "memory", "idle", "backlog", "fairness")
+AT_FULL_SIZE = ("start", "memory", "churn", "idle", "backlog", "fairness")
 GROWTH = ("start", "memory", "idle", "backlog", "heard")
 
 

@@ -13,7 +13,7 @@ import grpc
 from aetcd import rpc
 
 from tests.support import site
-from tests.support.etcd import encode
+from tests.support.etcd import encode, range_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,12 +47,16 @@ class Fleet:
 
     def items(self) -> Iterator[Item]:
         """Give all there is: the template, the configs, the states."""
-        for key, value in site.ha_template().items():
-            yield key.encode(), encode(value)
+        yield from self.template()
         for number, id_ in enumerate(self.ids):
             yield f"{CONFIGS}{id_}".encode(), self._config(number)
             for side, up in zip(self.sides[number], self.up[number], strict=True):
                 yield f"{STATES}{side}".encode(), UP if up else DOWN
+
+    def template(self) -> Iterator[Item]:
+        """Give the template alone."""
+        for key, value in site.ha_template().items():
+            yield key.encode(), encode(value)
 
     def _config(self, number: int) -> bytes:
         primary, secondary = self.sides[number]
@@ -102,6 +106,10 @@ class Writer:
         """Put one key; gives the revision."""
         answer = await self.kv.Put(rpc.PutRequest(key=item[0], value=item[1]))
         return int(answer.header.revision)
+
+    async def delete(self, prefix: str) -> None:
+        """Delete all under a prefix, at once."""
+        await self.kv.DeleteRange(rpc.DeleteRangeRequest(key=prefix.encode(), range_end=range_end(prefix)))
 
     async def write(self, items: Iterable[Item]) -> int:
         """Put keys, many transactions in flight; gives the last revision.

@@ -14,7 +14,7 @@ from aetcd import rpc
 
 from tests.benchmarks import fairness
 from tests.benchmarks.figures import Row
-from tests.benchmarks.fleet import BARE_RECORDS, BARE_STATES, RECORDS, STATES, Fleet, Writer
+from tests.benchmarks.fleet import BARE_RECORDS, BARE_STATES, CONFIGS, RECORDS, STATES, Fleet, Writer
 from tests.benchmarks.side import Side
 from tests.benchmarks.sides import POLLED_EVERY
 from tests.support.etcd import Etcd, range_end
@@ -170,6 +170,42 @@ class Bench:
         for _ in range(self.rounds):
             row.product.append((await self.with_service(_resident) - bare) / 1024 / self.fleet.n)
         return [row]
+
+    async def churn(self) -> list[Row]:
+        """MiB of a monitor whose resources were all created and deleted again, beside what it held before."""
+        empty = Row(f"memory after {self.fleet.n:,} came and went", "MiB", 1.1, floor_is="before")
+        full = Row(f"memory with {self.fleet.n:,}, the second time", "MiB", 1.1, floor_is="the first time")
+        etcd = Etcd("--quota-backend-bytes", str(8 << 30)).start()
+        try:
+            writer = Writer(etcd)
+            try:
+                await writer.write(self.fleet.template())
+                for _ in range(self.rounds):
+                    taken = await self.with_service(lambda service: self._churn(service, writer), etcd)
+                    before, first, after, second, _ = (figure / 2**20 for figure in taken)
+                    empty.floor.append(before)
+                    empty.product.append(after)
+                    full.floor.append(first)
+                    full.product.append(second)
+            finally:
+                await writer.close()
+        finally:
+            etcd.close()
+        return [empty, full]
+
+    async def _churn(self, service: Service, writer: Writer) -> list[int]:
+        """Create and delete all, twice; gives what the service held before, and after each of it."""
+        held = [await _resident(service)]
+        for _ in range(2):
+            async with Watch(writer, RECORDS) as seen:
+                await writer.write(self.fleet.items())
+                await seen.count(self.fleet.n)
+                held.append(await _resident(service))
+                for prefix in (CONFIGS, STATES):
+                    await writer.delete(prefix)
+                await seen.count(self.fleet.n)
+                held.append(await _resident(service))
+        return held
 
     async def fairness(self) -> list[Row]:
         """What goes on beside a storm."""

@@ -19,6 +19,10 @@ def put(id_: str, value: bytes, revision: int) -> rpc.Event:
     return rpc.Event(type=rpc.Event.EventType.PUT, kv=item(id_, value, revision))
 
 
+def gone(id_: str, revision: int) -> rpc.Event:
+    return rpc.Event(type=rpc.Event.EventType.DELETE, kv=rpc.KeyValue(key=f"/p/{id_}".encode(), mod_revision=revision))
+
+
 def listed(view: StateView | KeyView, items: list[rpc.KeyValue], revision: int) -> None:
     view.list_begins()
     for work in (view.put_items(items), view.list_ends(revision)):
@@ -75,8 +79,37 @@ def test_all_who_hang_on_a_key_are_woken_until_they_do_no_longer() -> None:
         cell.unhang(sleepers[3 - left])
     assert [sleeper.woken for sleeper in sleepers] == [1, 2, 3]
     assert view.cell("a") is cell, "the key is there, whoever hangs on it"
-    apply(view, [rpc.Event(type=rpc.Event.EventType.DELETE, kv=rpc.KeyValue(key=b"/p/a", mod_revision=9))])
+    apply(view, [gone("a", 9)])
     assert view.cell("a") is None
+
+
+def test_our_own_write_is_known_already_where_the_watch_was_quicker() -> None:
+    view = states()
+    listed(view, [], 1)
+    key = view.key("a")
+    apply(view, [put("a", UP, 12)])
+    assert view.written(key, UP, 12)
+    apply(view, [gone("a", 13)])
+    assert view.written(key, None, 13)
+    apply(view, [put("a", UP, 14), gone("a", 15)])
+    assert not view.written(key, UP, 14), "somebody deleted it after us"
+    assert values(view) == {}
+    assert view.ahead == 0, "the watch has nothing to bring that we know already"
+
+
+def test_a_list_brings_what_we_wrote_before_it() -> None:
+    view = states()
+    listed(view, [], 1)
+    view.list_begins()
+    assert view.written(view.key("a"), UP, 5)
+    assert view.written(view.key("b"), UP, 9)
+    for work in (view.put_items([item("a", UP, 5)]), view.list_ends(7)):
+        for _ in work:
+            pass
+    assert values(view) == {"a": UP, "b": UP}
+    assert view.ahead == 1
+    apply(view, [put("b", UP, 9)])
+    assert view.ahead == 0
 
 
 def test_what_the_watch_still_brings_of_before_our_own_write_is_passed_over() -> None:
