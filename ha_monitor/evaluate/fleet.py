@@ -18,26 +18,24 @@ import anyio.lowlevel
 
 from ha_monitor.errors import Problem
 from ha_monitor.evaluate.changes import changes_of
-from ha_monitor.evaluate.entry import Entry
 from ha_monitor.evaluate.lookup import Lookup, NotYet
+from ha_monitor.evaluate.maker import Maker
 from ha_monitor.evaluate.unit import Family, Unit
-from ha_monitor.lang.kinds import FOREIGN_KINDS
 from ha_monitor.model import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ha_monitor.clock import Clock, Timer
+    from ha_monitor.evaluate.entry import Entry
     from ha_monitor.evaluate.leaves import Leaves
     from ha_monitor.evaluate.workers import Workers
     from ha_monitor.keys import Keyspace
     from ha_monitor.lang.scope import Ref
-    from ha_monitor.lang.template import Entry as EntrySpec
     from ha_monitor.lang.template import Rendering
     from ha_monitor.model import Change
-    from ha_monitor.plugins import EntryType, StateRef
+    from ha_monitor.plugins import EntryType
     from ha_monitor.reading.state import StateReader
-    from ha_monitor.watch.states import StateView
     from ha_monitor.watch.watches import Source
 
 log = logging.getLogger(__name__)
@@ -72,11 +70,7 @@ class Fleet:
         self.on_settled: Callable[[Family, str], None] = lambda family, id_: None
         self.on_idle: Callable[[], None] = lambda: None
         self.lookup = Lookup(keyspace, watches)
-        self._keyspace = keyspace
-        self._plugins = plugins
-        self._read_state = read_state
-        self._state_timeout = state_timeout
-        self._watches = watches
+        self._maker = Maker(keyspace, plugins, read_state, state_timeout, watches, workers)
         self._leaves = leaves
         self._workers = workers
         self._clock = clock
@@ -84,8 +78,6 @@ class Fleet:
         self._waiting = 0
         self._gone: dict[Unit, list[Entry]] = {}
         self._overdue: set[Entry] = set()
-        self._shared: dict[type[EntryType], EntryType] = {}
-        """The one instance of each entry type that goes by the states alone."""
         self._work = asyncio.Event()
         leaves.entries = self._entries
 
@@ -243,7 +235,7 @@ class Fleet:
 
     def _rendered(self, unit: Unit, rendering: Rendering) -> None:
         try:
-            types = [self._entry_type(spec) for spec in rendering.entries]
+            made = [self._maker.entry_type(spec) for spec in rendering.entries]
         except Problem as problem:
             self._stumble(unit, str(problem))
             return
@@ -252,50 +244,14 @@ class Fleet:
         known = {entry.name: entry for entry in unit.entries}
         specs = {spec.name: spec for spec in rendering.entries}
         entries = tuple(
-            self._entry(unit, spec, entry_type, known.get(spec.name))
-            for spec, entry_type in zip(rendering.entries, types, strict=True)
+            self._maker.entry(unit, spec, of, known.get(spec.name))
+            for spec, of in zip(rendering.entries, made, strict=True)
         )
         self._replace(unit, entries)
         for entry in entries:
             if not self._workers.goes_on(entry, specs[entry.name].props):
                 self._workers.stop(entry)
                 self._workers.start(entry, specs[entry.name].props)
-
-    def _entry_type(self, spec: EntrySpec) -> tuple[EntryType, tuple[StateRef, ...]] | None:
-        """Make what evaluates an entry, and which states that hangs on; ``None`` where another worker serves it."""
-        cls = self._plugins.get(spec.type)
-        if cls is None:
-            return None
-        try:
-            entry_type = cls(spec.props)
-            refs = tuple(entry_type.keys)
-            return self._shared.setdefault(cls, entry_type) if getattr(cls, "shared", False) else entry_type, refs
-        except Exception as error:
-            words = str(error) if isinstance(error, ValueError) else repr(error)
-            raise Problem(f"entry {spec.name!r}: type {spec.type}: {words}") from error
-
-    def _entry(
-        self, unit: Unit, spec: EntrySpec, made: tuple[EntryType, tuple[StateRef, ...]] | None, known: Entry | None
-    ) -> Entry:
-        given = spec.props.get("timeout")
-        timeout = float(given) if isinstance(given, (int, float)) else self._state_timeout
-        if made is None:
-            entry = Entry(spec.name, unit, None, timeout)
-            needs = FOREIGN_KINDS[spec.type].required
-            entry.reason = f"served by another worker: type {spec.type}, which needs {', '.join(needs)}"
-            entry.status = Status.UNKNOWN
-            return entry
-        entry_type, refs = made
-        states = [(self._watches.states(self._keyspace.states(ref.type), self._read_state), ref.id) for ref in refs]
-        if known is not None and type(known.entry_type) is type(entry_type) and _hangs_on(known, states):
-            if not self._workers.goes_on(known, spec.props):
-                known.entry_type = entry_type
-            known.timeout = timeout
-            known.wake()
-            return known
-        entry = Entry(spec.name, unit, entry_type, timeout)
-        entry.hang_on([view.hang(id_, entry) for view, id_ in states])
-        return entry
 
     def _replace(self, unit: Unit, entries: tuple[Entry, ...]) -> None:
         """Give a unit its entries: tasks of new ones start, those of dropped ones end."""
@@ -358,10 +314,6 @@ class Fleet:
     def _tell(self, unit: Unit, wall: float, changes: list[Change]) -> None:
         self.generation += 1
         changes += changes_of(unit, self._gone.pop(unit, ()) if self._gone else (), wall)
-
-
-def _hangs_on(entry: Entry, states: Sequence[tuple[StateView, str]]) -> bool:
-    return [cell.key for cell in entry.cells] == [view.key(id_) for view, id_ in states]
 
 
 class _Waiting:

@@ -2,8 +2,8 @@
 
 A type is a class found through the entry-point group ``ha_monitor.plugins``. One instance is made for each rendered
 resource, from its properties. A class whose ``evaluate`` goes by the states alone says so with ``shared = True``: then
-one instance evaluates for all, which matters where there are 200,000. What is wrong with a plugin is a problem in
-words; it stops nobody.
+one instance evaluates for all, which matters where there are 200,000 (not so where it has a ``run``). What is wrong
+with a plugin is a problem in words; it stops nobody.
 """
 
 from __future__ import annotations

@@ -217,7 +217,6 @@ class Bench:
         reads = Row("reads of etcd", "a second", None, floor_is=late.floor_is)
         async with Side("poller", self.etcd.url) as side:
             await side.hear("ready")
-            await asyncio.sleep(POLLED_EVERY)
             latency, read = await self._polled()
             late.floor.append(latency)
             reads.floor.append(read)

@@ -151,7 +151,6 @@ async def poller(url: str) -> None:
         configs = await kv.Range(rpc.RangeRequest(key=CONFIGS.encode(), range_end=range_end(CONFIGS)))
         bodies = [json.loads(json.loads(item.value)["body"]) for item in configs.kvs]
         known: dict[str, bytes] = {}
-        say(ready=True)
         while True:
             began = time.monotonic()
             for number, body in enumerate(bodies, 1):
@@ -164,6 +163,7 @@ async def poller(url: str) -> None:
                     known[body["id"]] = record
                     await kv.Put(rpc.PutRequest(key=f"{RECORDS}{body['id']}".encode(), value=record))
                 await asyncio.sleep(max(0.0, began + POLLED_EVERY * number / len(bodies) - time.monotonic()))
+            say(ready=True)  # it knows all of them, from the first round on
 
 
 ROLES: dict[str, Callable[..., Awaitable[None]]] = {

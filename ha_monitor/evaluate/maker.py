@@ -1,0 +1,89 @@
+"""Makes entries: what a rendering asks for, served by which plugin, hanging on which states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from ha_monitor.errors import Problem
+from ha_monitor.evaluate.entry import Entry
+from ha_monitor.lang.kinds import FOREIGN_KINDS
+from ha_monitor.model import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ha_monitor.evaluate.unit import Unit
+    from ha_monitor.evaluate.workers import Workers
+    from ha_monitor.keys import Keyspace
+    from ha_monitor.lang.template import Entry as EntrySpec
+    from ha_monitor.plugins import EntryType, StateRef
+    from ha_monitor.reading.state import StateReader
+    from ha_monitor.watch.states import StateView
+    from ha_monitor.watch.watches import Source
+
+Made: TypeAlias = "tuple[EntryType, tuple[StateRef, ...]] | None"
+
+
+class Maker:
+    """Makes the entries of all resources."""
+
+    def __init__(
+        self,
+        keyspace: Keyspace,
+        plugins: Mapping[str, type[EntryType]],
+        read_state: StateReader,
+        state_timeout: float,
+        watches: Source,
+        workers: Workers,
+    ) -> None:
+        self._keyspace = keyspace
+        self._plugins = plugins
+        self._read_state = read_state
+        self._state_timeout = state_timeout
+        self._watches = watches
+        self._workers = workers
+        self._shared: dict[type[EntryType], EntryType] = {}
+        """The one instance of each entry type that goes by the states alone."""
+
+    def entry_type(self, spec: EntrySpec) -> Made:
+        """Make what evaluates an entry, and which states that hangs on; ``None`` where another worker serves it."""
+        cls = self._plugins.get(spec.type)
+        if cls is None:
+            return None
+        try:
+            entry_type = cls(spec.props)
+            refs = tuple(entry_type.keys)
+            alike = getattr(cls, "shared", False) and not hasattr(cls, "run")
+            return self._shared.setdefault(cls, entry_type) if alike else entry_type, refs
+        except Exception as error:
+            words = str(error) if isinstance(error, ValueError) else repr(error)
+            raise Problem(f"entry {spec.name!r}: type {spec.type}: {words}") from error
+
+    def entry(self, unit: Unit, spec: EntrySpec, made: Made, known: Entry | None) -> Entry:
+        """Give a rendering's entry: the one that is known, where it hangs on the same, or else a new one.
+
+        :param made: what :meth:`entry_type` gave for it.
+        """
+        given = spec.props.get("timeout")
+        timeout = float(given) if isinstance(given, (int, float)) else self._state_timeout
+        if made is None:
+            entry = Entry(spec.name, unit, None, timeout)
+            needs = FOREIGN_KINDS[spec.type].required
+            entry.reason = f"served by another worker: type {spec.type}, which needs {', '.join(needs)}"
+            entry.status = Status.UNKNOWN
+            return entry
+        entry_type, refs = made
+        states = [(self._watches.states(self._keyspace.states(ref.type), self._read_state), ref.id) for ref in refs]
+        if known is not None and type(known.entry_type) is type(entry_type) and _hangs_on(known, states):
+            if not self._workers.goes_on(known, spec.props):
+                known.entry_type = entry_type
+            known.timeout = timeout
+            known.wake()
+            return known
+        entry = Entry(spec.name, unit, entry_type, timeout)
+        entry.hang_on([view.hang(id_, entry) for view, id_ in states])
+        return entry
+
+
+def _hangs_on(entry: Entry, states: Sequence[tuple[StateView, str]]) -> bool:
+    return [cell.key for cell in entry.cells] == [view.key(id_) for view, id_ in states]
