@@ -43,6 +43,7 @@ class Keep(Struct, frozen=True):
 Desire: TypeAlias = Put | Delete | Keep
 
 _KEEP = Keep()
+_UNKNOWN, _GOHAN = Status.UNKNOWN, Publish.GOHAN  # an enum's attributes are slow on Python 3.11
 
 
 def desire(family: Family, id_: str, form: Publish, standing: bytes | None, state_timeout: float, now: float) -> Desire:
@@ -66,9 +67,9 @@ def desire(family: Family, id_: str, form: Publish, standing: bytes | None, stat
         left = unit.problem_since + state_timeout - now
         return Keep(left) if left > 0 else Delete(unit.config_revision)
     statuses = unit.told()
-    if unit.version is None or Status.UNKNOWN in [status for _, status in statuses]:
+    if unit.version is None or _UNKNOWN in [status for _, status in statuses]:
         return _KEEP
-    if form is Publish.GOHAN:
+    if form is _GOHAN:
         return Put(gohan_record(unit.status, unit.version), unit.config_revision)
     return Put(esi_record(statuses, unit.version), unit.config_revision)
 

@@ -190,8 +190,9 @@ class Publisher:
         return batch, looked
 
     def _decide(self, family: Family, id_: str, since: float) -> Write | None:
-        key = (family, id_)
-        cell = None if family.records is None else family.records.cell(id_)
+        assert family.records is not None  # noqa: S101 - want() let none other in
+        key, record = (family, id_), family.records.key(id_)
+        cell = family.records.at(record)
         standing = None if cell is None or cell.state is None else cell.state.raw
         now = self._clock.monotonic()
         wanted = desire(family, id_, self._form, standing, self._state_timeout, now)
@@ -213,11 +214,8 @@ class Publisher:
             if pause:
                 self._look_later(family, id_, pause)
                 return None
-        assert family.records is not None  # noqa: S101 - want() let none other in
-        return Write(
-            family, id_, wanted, family.records.key(id_), 0 if cell is None else cell.revision,
-            family.configs.key(id_), since,
-        )  # fmt: skip
+        revision = 0 if cell is None else cell.revision
+        return Write(family, id_, wanted, record, revision, family.configs.key(id_), since)
 
     def _look_later(self, family: Family, id_: str, seconds: float) -> None:
         key = (family, id_)
@@ -256,9 +254,10 @@ class Publisher:
             return
         self.fault = ""
         self._backoff.reset()
+        revision, now = reply.header.revision, self._clock.monotonic()
         for write in batch:
             self._landed(write)
-            self._wrote(write, reply.header.revision)
+            self._wrote(write, revision, now)
 
     def _landed(self, write: Write) -> None:
         """Note that what became of a write is known."""
@@ -266,12 +265,12 @@ class Publisher:
         del self._in_flight[key]
         self._doubtful.pop(key, None)
 
-    def _wrote(self, write: Write, revision: int) -> None:
+    def _wrote(self, write: Write, revision: int, now: float) -> None:
         family, id_, wanted = write.family, write.id, write.wanted
         key = (family, id_)
         assert family.records is not None  # noqa: S101 - want() let none other in
         self.published += 1
-        self.latency.observe(self._clock.monotonic() - write.since)
+        self.latency.observe(now - write.since)
         value = wanted.value if isinstance(wanted, Put) else None
         unit = family.units.get(id_)
         if unit is not None:
@@ -279,7 +278,7 @@ class Publisher:
         if key in self._foreign:
             self._foreign.discard(key)
             if value is not None:
-                self._conflicts.note(key, self._clock.monotonic())
+                self._conflicts.note(key, now)
         if not family.records.written(write.key, value, revision):
             self._foreign.add(key)
             self.want(family, id_)

@@ -109,6 +109,10 @@ class StateView(View):
         """Give the cell of a key that is there, or that somebody hangs on; ``None`` for any other."""
         return self._cells.get(self.key(id_))
 
+    def at(self, key: bytes) -> Cell | None:
+        """Give the cell of a key, as :meth:`cell` does for an id."""
+        return self._cells.get(key)
+
     def hang(self, id_: str, sleeper: Sleeper) -> Cell:
         """Wake a sleeper at each change of a key; give its cell."""
         key = self.key(id_)
@@ -193,8 +197,9 @@ class StateView(View):
             return cell is not None or value is None
         self._ahead[key] = revision
         self._set(key, cell, None if value is None else self.read[value], revision)
-        for _ in self._wake():
-            pass  # it is one
+        if self._dirty:
+            for _ in self._wake():
+                pass  # it is one, and hardly ever has anybody who hangs on it
         return True
 
     def _keys(self) -> Iterable[bytes]:
