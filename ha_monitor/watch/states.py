@@ -107,7 +107,7 @@ class StateView(View):
 
     def cell(self, id_: str) -> Cell | None:
         """Give the cell of a key that is there, or that somebody hangs on; ``None`` for any other."""
-        return self._cells.get(self.key(id_))
+        return self.at(self.key(id_))
 
     def at(self, key: bytes) -> Cell | None:
         """Give the cell of a key, as :meth:`cell` does for an id."""
@@ -141,6 +141,7 @@ class StateView(View):
         """Begin a list; the store may be another one than our writes went to."""
         super().list_begins()
         self._ahead.clear()
+        self._brought = 0
 
     def list_ends(self, revision: int) -> Iterator[None]:
         """Drop what the list did not have, and wake all who waited for the first list."""

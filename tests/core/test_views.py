@@ -112,6 +112,14 @@ def test_a_list_brings_what_we_wrote_before_it() -> None:
     assert view.ahead == 0
 
 
+def test_what_we_wrote_to_a_store_that_went_back_in_time_is_known_before_its_list_is_whole() -> None:
+    view = states()
+    listed(view, [], 120)
+    view.list_begins()
+    assert view.written(view.key("a"), UP, 5)
+    assert values(view) == {"a": UP}
+
+
 def test_what_the_watch_still_brings_of_before_our_own_write_is_passed_over() -> None:
     view = states()
     listed(view, [], 1)
