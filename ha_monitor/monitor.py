@@ -15,6 +15,8 @@ from ha_monitor.errors import EtcdError, EtcdRefused
 from ha_monitor.etcd.client import EtcdClient, open_client
 from ha_monitor.evaluate.fleet import Fleet
 from ha_monitor.evaluate.leaves import Leaves
+from ha_monitor.evaluate.lookup import Lookup
+from ha_monitor.evaluate.maker import Maker
 from ha_monitor.evaluate.templates import Templates
 from ha_monitor.evaluate.workers import Workers
 from ha_monitor.faultlog import FaultLog
@@ -126,14 +128,12 @@ class HaMonitor:
             self._pulse = Pulse(
                 client, clock, keyspace.templates, self._watches.feeds, on_turn=self._turn, on_fault=self._fault
             )
+        workers = Workers(self._tasks)
         self._fleet = Fleet(
-            keyspace=keyspace,
-            plugins=plugins,
-            read_state=read_state,
-            state_timeout=settings.state_timeout,
-            watches=self._watches,
+            lookup=Lookup(keyspace, self._watches),
+            maker=Maker(keyspace, plugins, read_state, settings.state_timeout, self._watches, workers),
             leaves=leaves,
-            workers=Workers(self._tasks),
+            workers=workers,
             clock=clock,
         )
         if settings.publish != "none":

@@ -18,25 +18,22 @@ import anyio.lowlevel
 
 from ha_monitor.errors import Problem
 from ha_monitor.evaluate.changes import changes_of
-from ha_monitor.evaluate.lookup import Lookup, NotYet
-from ha_monitor.evaluate.maker import Maker
+from ha_monitor.evaluate.lookup import NotYet
 from ha_monitor.evaluate.unit import Family, Unit
 from ha_monitor.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ha_monitor.clock import Clock, Timer
     from ha_monitor.evaluate.entry import Entry
     from ha_monitor.evaluate.leaves import Leaves
+    from ha_monitor.evaluate.lookup import Lookup
+    from ha_monitor.evaluate.maker import Maker
     from ha_monitor.evaluate.workers import Workers
-    from ha_monitor.keys import Keyspace
     from ha_monitor.lang.scope import Ref
     from ha_monitor.lang.template import Rendering
     from ha_monitor.model import Change
-    from ha_monitor.plugins import EntryType
-    from ha_monitor.reading.state import StateReader
-    from ha_monitor.watch.watches import Source
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +46,8 @@ class Fleet:
     def __init__(
         self,
         *,
-        keyspace: Keyspace,
-        plugins: Mapping[str, type[EntryType]],
-        read_state: StateReader,
-        state_timeout: float,
-        watches: Source,
+        lookup: Lookup,
+        maker: Maker,
         leaves: Leaves,
         workers: Workers,
         clock: Clock,
@@ -69,8 +63,8 @@ class Fleet:
         self.on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
         self.on_settled: Callable[[Family, str], None] = lambda family, id_: None
         self.on_idle: Callable[[], None] = lambda: None
-        self.lookup = Lookup(keyspace, watches)
-        self._maker = Maker(keyspace, plugins, read_state, state_timeout, watches, workers)
+        self.lookup = lookup
+        self._maker = maker
         self._leaves = leaves
         self._workers = workers
         self._clock = clock

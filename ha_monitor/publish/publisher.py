@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ha_monitor.clock import Clock
     from ha_monitor.etcd.client import EtcdClient
     from ha_monitor.evaluate.unit import Family
+    from ha_monitor.watch.states import Cell
 
 log = logging.getLogger(__name__)
 
@@ -193,7 +194,7 @@ class Publisher:
         assert family.records is not None  # noqa: S101 - want() let none other in
         key, record = (family, id_), family.records.key(id_)
         cell = family.records.at(record)
-        standing = None if cell is None or cell.state is None else cell.state.raw
+        standing = _value(cell)
         now = self._clock.monotonic()
         wanted = desire(family, id_, self._form, standing, self._state_timeout, now)
         if isinstance(wanted, Put):
@@ -230,8 +231,7 @@ class Publisher:
         self._clock.call_later(seconds, look)
 
     def _standing(self, family: Family, id_: str) -> bytes | None:
-        cell = None if family.records is None else family.records.cell(id_)
-        return None if cell is None or cell.state is None else cell.state.raw
+        return None if family.records is None else _value(family.records.cell(id_))
 
     # -- a transaction
 
@@ -299,3 +299,8 @@ class Publisher:
                 if isinstance(write.wanted, Put):
                     self._doubtful[write.family, write.id] = write.wanted.value
                 self._pending.put(write.family, write.id, write.since)
+
+
+def _value(cell: Cell | None) -> bytes | None:
+    """Give the record that stands at a key."""
+    return None if cell is None or cell.state is None else cell.state.raw

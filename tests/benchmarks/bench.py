@@ -24,7 +24,7 @@ AT_FULL_SIZE = ("start", "memory", "churn", "idle", "backlog", "fairness")
 GROWTH = ("start", "memory", "idle", "backlog", "heard")
 
 
-async def at(n: int, names: tuple[str, ...], arguments: argparse.Namespace, *, records: bool = True) -> list[Row]:
+async def at(n: int, names: tuple[str, ...], arguments: argparse.Namespace) -> list[Row]:
     """Take some rows with n interfaces in an etcd of their own."""
     names = tuple(name for name in names if not arguments.rows or name in arguments.rows)
     if not names:
@@ -34,8 +34,7 @@ async def at(n: int, names: tuple[str, ...], arguments: argparse.Namespace, *, r
         fleet, writer = Fleet(n), Writer(etcd)
         try:
             await writer.write(fleet.items())
-            if records:
-                await writer.write(fleet.records())
+            await writer.write(fleet.records())
             bench = Bench(etcd, fleet, writer, arguments.rounds, latencies=arguments.latencies, events=arguments.events)
             rows: list[Row] = []
             for name in names:

@@ -56,10 +56,7 @@ class Absent:
 
 def fleet(clock: Clock) -> Fleet:
     nothing = cast("Any", None)
-    return Fleet(
-        keyspace=nothing, plugins={}, read_state=nothing, state_timeout=TIMEOUT, watches=nothing, leaves=Leaves(),
-        workers=nothing, clock=clock,
-    )  # fmt: skip
+    return Fleet(lookup=nothing, maker=nothing, leaves=Leaves(), workers=nothing, clock=clock)
 
 
 @pytest.mark.parametrize("heard", [True, False], ids=["heard", "not heard"])
