@@ -39,6 +39,7 @@ async def at(n: int, names: tuple[str, ...], arguments: argparse.Namespace) -> l
             rows: list[Row] = []
             for name in names:
                 print(f"{n:,} interfaces: {name} ...", file=sys.stderr)
+                fleet.learn(etcd)
                 rows += await getattr(bench, name)()
             return rows
         finally:

@@ -84,11 +84,13 @@ class Fleet:
 
     def verdicts(self, etcd: Etcd) -> dict[str, str]:
         """Give what every interface is by what stands in etcd."""
+        self.learn(etcd)
+        return {id_: ("DOWN", "DEGRADED", "UP")[sum(up)] for id_, up in zip(self.ids, self.up, strict=True)}
+
+    def learn(self, etcd: Etcd) -> None:
+        """Go by what stands in etcd: of a key that was put twice in a storm, nobody else knows."""
         up = {key.rpartition("/")[2] for key, value in etcd.items(STATES).items() if value == UP}
-        return {
-            id_: ("DOWN", "DEGRADED", "UP")[sum(side in up for side in sides)]
-            for id_, sides in zip(self.ids, self.sides, strict=True)
-        }
+        self.up = [[side in up for side in sides] for sides in self.sides]
 
 
 class Writer:
