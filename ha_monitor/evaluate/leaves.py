@@ -47,12 +47,14 @@ class Leaves:
         """Cancel all tasks and wait until each has ended."""
         for entry in tuple(self.entries()):
             self.stop(entry)
-        self._last_one = asyncio.Event()  # asyncio.gather would take a second for 200,000
+        last_one = self._last_one = asyncio.Event()  # asyncio.gather would take a second for 200,000
+        if not self._running:
+            last_one.set()
         cancelled: asyncio.CancelledError | None = None
-        while self._running:
+        while not last_one.is_set():  # and not while any run: an event that is set gives the loop no turn
             try:
                 with anyio.CancelScope(shield=True):
-                    await self._last_one.wait()
+                    await last_one.wait()
             except asyncio.CancelledError as error:  # asyncio's own, which knows of no shield
                 cancelled = error
         if self._failed is not None and not self._failed.done():
