@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ha_monitor.monitor import HaMonitor
 
-_THRESHOLDS = (50_000, 1_000, 100)
-"""New objects until the youngest are looked at, which takes 2 ms; how many times that until older ones are.
-Chosen."""
+_THRESHOLDS = (10_000, 5_000, 100)
+"""New objects until the youngest are looked at, which takes 5 ms while a list is evaluated; how many times that until
+older ones are. Chosen."""
 
 
 def collect_rarely() -> None:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
     from typing_extensions import Self
 
     from ha_monitor.evaluate.entry import Entry
+
+_SLICE = 2_000  # tasks stopped between two turns of the event loop: a few milliseconds
 
 
 class Leaves:
@@ -31,6 +33,8 @@ class Leaves:
         self._failed: asyncio.Future[None] | None = None
         self._last_one: asyncio.Event | None = None
         """Set when the last task has ended, once nobody starts any more."""
+        self._cancelled: asyncio.CancelledError | None = None
+        """What came while the tasks were seen to their end."""
         self._on_end = self._ended  # one bound method for all of them
         self._context = contextvars.copy_context()  # and one context: each has a copy of its own else, twice
 
@@ -45,22 +49,27 @@ class Leaves:
 
     async def __aexit__(self, *exc: object) -> None:
         """Cancel all tasks and wait until each has ended."""
-        for entry in tuple(self.entries()):
+        for number, entry in enumerate(tuple(self.entries()), 1):
             self.stop(entry)
+            if not number % _SLICE:
+                await self._see_through(asyncio.sleep(0))
         last_one = self._last_one = asyncio.Event()  # asyncio.gather would take a second for 200,000
         if not self._running:
             last_one.set()
-        cancelled: asyncio.CancelledError | None = None
         while not last_one.is_set():  # and not while any run: an event that is set gives the loop no turn
-            try:
-                with anyio.CancelScope(shield=True):
-                    await last_one.wait()
-            except asyncio.CancelledError as error:  # asyncio's own, which knows of no shield
-                cancelled = error
+            await self._see_through(last_one.wait())
         if self._failed is not None and not self._failed.done():
             self._failed.cancel()
-        if cancelled is not None:
-            raise cancelled
+        if self._cancelled is not None:
+            raise self._cancelled
+
+    async def _see_through(self, wait: Awaitable[object]) -> None:
+        """Wait, and keep a cancellation for later."""
+        try:
+            with anyio.CancelScope(shield=True):
+                await wait
+        except asyncio.CancelledError as error:  # asyncio's own, which knows of no shield
+            self._cancelled = error
 
     async def watch(self) -> None:
         """Wait for the first failure of a task and raise it: a bug, since evaluation never raises."""

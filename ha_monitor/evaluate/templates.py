@@ -150,8 +150,6 @@ class Templates:
     def _render_all(self, family: Family) -> None:
         def render() -> None:
             self._fleet.render_soon(family, {**family.configs.items, **family.units})
-            if family.records is not None:
-                family.records.when_synced(look_for_orphans)
 
         def look_for_orphans() -> None:
             """Have the records looked at whose resource ended while nobody watched."""
@@ -161,6 +159,9 @@ class Templates:
                         self._outlet.want(family, id_)
 
         family.configs.when_synced(render)
+        records = family.records
+        if records is not None:  # of its own accord, so that the event loop may have a turn between the two
+            family.configs.when_synced(lambda: records.when_synced(look_for_orphans))
 
     def _dropped(self, template_id: str, type_: str | None) -> None:
         """End the resources of a template that is no more; another template of that type takes its place."""
