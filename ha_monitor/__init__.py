@@ -4,8 +4,15 @@
 publishes primary/secondary status the moment a state changes. The command is ``ha-monitor``.
 """
 
-from ha_monitor.errors import EtcdError, EtcdRefused, EtcdUnavailable, HaMonitorError, SettingsError
-from ha_monitor.model import Change, EntryStatus, Readiness, Resource, Resync, Status
+from ha_monitor.errors import (
+    EtcdError,
+    EtcdRefused,
+    EtcdUnavailable,
+    GroupRefused,
+    HaMonitorError,
+    SettingsError,
+)
+from ha_monitor.model import Change, EntryStatus, GroupStatus, Readiness, Resource, Resync, Status
 from ha_monitor.monitor import HaMonitor
 from ha_monitor.settings import Settings
 
@@ -15,6 +22,8 @@ __all__ = [
     "EtcdError",
     "EtcdRefused",
     "EtcdUnavailable",
+    "GroupRefused",
+    "GroupStatus",
     "HaMonitor",
     "HaMonitorError",
     "Readiness",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from ha_monitor.cli import REFUSED, cli
-from ha_monitor.errors import EtcdRefused
+from ha_monitor.cli import REFUSED, USAGE, cli
+from ha_monitor.errors import EtcdRefused, GroupRefused
 
 
 def main() -> None:
@@ -15,6 +15,9 @@ def main() -> None:
     except EtcdRefused as error:
         sys.stderr.write(f"etcd refused: {error}\n")
         sys.exit(REFUSED)
+    except GroupRefused as error:
+        sys.stderr.write(f"group refused: {error}\n")
+        sys.exit(USAGE)
 
 
 if __name__ == "__main__":

@@ -45,5 +45,9 @@ class EtcdTooLarge(EtcdError):
     """A reply is larger than the receive limit: ask for less at a time."""
 
 
+class GroupRefused(HaMonitorError):
+    """The members of the group share another number of shards. Ends a start; retried where it was a member before."""
+
+
 class Problem(Exception):
     """Why a template or a resource can't be rendered, in words for the page; healed by a change of a key."""

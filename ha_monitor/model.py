@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class Status(str, Enum):
@@ -87,6 +87,40 @@ class Resync:
     """Stands for ``missed`` changes that their reader was too slow for: read the resources anew."""
 
     missed: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupStatus:
+    """A group of monitors that share the work, as one member sees it.
+
+    ``owned`` are the shards that this member, ``id``, publishes for at this moment; ``members`` has the shards that
+    each member holds in etcd. ``lease_left`` are the seconds for which it may publish without another sign of life
+    from etcd, of a lease of ``lease_ttl``; ``takeovers`` counts the shards that it took. ``fault`` says why it is no
+    member at this moment, empty where it is.
+    """
+
+    name: str
+    id: str
+    shards: int
+    owned: Sequence[int]
+    members: Mapping[str, Sequence[int]]
+    lease_ttl: float
+    lease_left: float
+    takeovers: int
+    fault: str
+
+    @property
+    def role(self) -> Literal["active", "standby", "outside"]:
+        """Whether it publishes for any shard, waits until it is needed, or is no member."""
+        if self.owned:
+            return "active"
+        return "outside" if self.fault else "standby"
+
+    @property
+    def unowned(self) -> Sequence[int]:
+        """The shards that nobody holds, and nobody publishes for."""
+        held = {shard for shards in self.members.values() for shard in shards}
+        return [shard for shard in range(self.shards) if shard not in held]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import anyio
 
 from ha_monitor.broadcast import QUEUED, Broadcast, Subscription
 from ha_monitor.clock import Clock, SystemClock
-from ha_monitor.errors import EtcdError, EtcdRefused
+from ha_monitor.errors import EtcdError, EtcdRefused, GroupRefused
 from ha_monitor.etcd.client import EtcdClient, open_client
 from ha_monitor.evaluate.fleet import Fleet
 from ha_monitor.evaluate.leaves import Leaves
@@ -22,6 +22,7 @@ from ha_monitor.evaluate.workers import Workers
 from ha_monitor.faultlog import FaultLog
 from ha_monitor.history import History
 from ha_monitor.measures import Measures, PublishMeasures, WatchMeasures
+from ha_monitor.membership import MonitorGrounds, open_member
 from ha_monitor.model import Change, Progress, Readiness, Resource
 from ha_monitor.plugins import kinds, load_plugins
 from ha_monitor.publish.desire import Publish
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ha_monitor.evaluate.unit import Unit
+    from ha_monitor.group.member import Member
+    from ha_monitor.model import GroupStatus
     from ha_monitor.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -50,7 +53,8 @@ class HaMonitor:
     """Watches etcd and keeps every resource's status, for the time of an ``async with`` block.
 
     Entering returns at once; etcd may be down and is waited for. Where etcd refuses us before the first answer
-    (wrong credentials, TLS), the block is cancelled and :class:`~ha_monitor.errors.EtcdRefused` is raised from it.
+    (wrong credentials, TLS), the block is cancelled and :class:`~ha_monitor.errors.EtcdRefused` is raised from it;
+    :class:`~ha_monitor.errors.GroupRefused` where the other members of its group share another number of shards.
     Nothing here touches signals, logging handlers or the event loop's policy.
     """
 
@@ -69,7 +73,7 @@ class HaMonitor:
         self._history = History()
         self._faults = FaultLog(self._clock)
         self._synced = asyncio.Event()
-        self._fatal: EtcdRefused | None = None
+        self._fatal: EtcdRefused | GroupRefused | None = None
         self._tasks: TaskGroup
         self._plugins = load_plugins()
         self._watches: Watches | FixedKeys
@@ -78,6 +82,7 @@ class HaMonitor:
         self._roll: Roll
         self._templates: Templates
         self._publisher: Publisher | None = None
+        self._member: Member | None = None
 
     async def __aenter__(self) -> Self:
         """Begin to watch."""
@@ -93,13 +98,17 @@ class HaMonitor:
         self._tasks.start_soon(leaves.watch, name="leaves")
         if self._publisher is not None:
             self._tasks.start_soon(self._publisher.run, name="publisher")
+        if self._member is not None:
+            self._tasks.start_soon(self._take_part, self._member, name="member")
         return self
 
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
-        """End every task; what was published stays."""
+        """Hand over to the other members of the group, and end every task; what was published stays."""
         self._broadcast.end()
+        if self._member is not None:
+            await self._member.leave()
         self._tasks.cancel_scope.cancel()
         # An error of the block is nobody's but the caller's: handed to the task group it would come back in an
         # exception group. A cancellation has to pass through it, since the group may be where it came from.
@@ -142,6 +151,9 @@ class HaMonitor:
                 on_fault=self._fault,
             )  # fmt: skip
             self._fleet.on_settled = self._publisher.want
+            if isinstance(self._watches, Watches) and isinstance(self._pulse, Pulse):
+                grounds = MonitorGrounds(self._fleet, self._pulse, self._publisher, self._synced)
+                self._member = open_member(settings, client, clock, self._watches, grounds, self._fault)
         self._fleet.on_changes = self._changed
         self._fleet.on_idle = self._turn
         self._roll = Roll(self._fleet, clock, lambda: self.generation, lambda unit: self._conflict(unit) is not None)
@@ -181,13 +193,20 @@ class HaMonitor:
             raise error
         self._faults.note(error)
 
+    async def _take_part(self, member: Member) -> None:
+        try:
+            await member.run()
+        except GroupRefused as error:
+            self._fatal = error
+            raise
+
     def _changed(self, changes: Sequence[Change]) -> None:
         if self._synced.is_set():  # before, everything is new, and resources() tells it
             self._history.add(changes)
             self._broadcast.send(changes)
 
     def _conflict(self, unit: Unit) -> str | None:
-        return None if self._publisher is None else self._publisher.conflict(unit.family, unit.id)
+        return None if self._publisher is None else self._publisher.records.conflict(unit.family, unit.id)
 
     # -- what anybody asks
 
@@ -300,9 +319,15 @@ class HaMonitor:
             return Readiness(False, f"{behind.prefix} is not caught up: {behind.fault}")
         if not self._synced.is_set():
             return Readiness(False, "resources are being evaluated for the first time")
+        if self._member is not None and self._member.fault:
+            return Readiness(False, f"it is no member of group {self._settings.group}: {self._member.fault}")
         if self._publisher is not None and self._publisher.fault:
             return Readiness(False, f"nothing can be published: {self._publisher.fault}")
         return Readiness(True, "")
+
+    def group(self) -> GroupStatus | None:
+        """Give who shares the work with this monitor, and who has what; ``None`` where it is alone."""
+        return None if self._member is None else self._member.status()
 
     def rendering(self, type_: str, id_: str) -> Mapping[str, Any] | None:
         """Give what a resource renders to: parameters, document, entries, and every key that it hangs on."""

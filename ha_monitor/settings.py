@@ -90,6 +90,12 @@ def _root(prefix: str) -> str:
     return prefix
 
 
+def _segment(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise ValueError(f"{name!r} is not made of letters, digits, '.', '_' and '-'")
+    return name
+
+
 def _no_flag(value: object) -> object:
     if isinstance(value, bool):  # `true` in a file would count as one second
         raise ValueError("it has to be a number")
@@ -157,6 +163,15 @@ class Settings(BaseModel):
         default="monitoring",
         description="where states are read: live status keys, or what workers said when they built it",
     )
+    group: Annotated[str, AfterValidator(_segment)] | None = Field(
+        default=None, description="name of the group of monitors that share the work, through etcd; none: we are alone"
+    )
+    shards: Annotated[int, BeforeValidator(_no_flag), Field(ge=1, le=256)] = Field(
+        default=1, description="parts that a group's work falls into, the same for all members; 1: active/standby"
+    )
+    lease_ttl: Annotated[Seconds, Field(ge=2, le=3600)] = Field(
+        default=10.0, description="seconds without a sign of life after which others take over a member's shards"
+    )
     up_values: Annotated[Names, Field(min_length=1)] = Field(
         default=("UP", "ACTIVE"), description="values of a dependency that count as up"
     )
@@ -165,6 +180,7 @@ class Settings(BaseModel):
     state_prefix: Root = Field(default="/state", description="prefix of the workers' states, for --state-source state")
     publish_prefix: Root = Field(default="/monitoring", description="prefix of the records that are published")
     outputs_prefix: Root = Field(default="/esi-worker/heat_stacks", description="prefix of the stack outputs")
+    group_prefix: Root = Field(default="/ha_monitor", description="prefix of the keys of groups")
     template_types: Table = Field(
         default={}, description="TEMPLATE=TYPE for a template that is not named TYPE_monitoring"
     )
@@ -201,6 +217,10 @@ class Settings(BaseModel):
             raise ValueError("etcd-user and etcd-password-file go together")
         if self.config_prefix in (self.monitoring_prefix, self.state_prefix, self.publish_prefix):
             raise ValueError("config-prefix must not be a prefix of states or records as well")
+        if self.group is not None and self.publish == "none":
+            raise ValueError("group: there is nothing to share with --publish none")
+        if self.group is None and self.shards > 1:
+            raise ValueError("shards: they are shared by the members of a --group")
         self.catalog  # noqa: B018 - reads the schema files, so that a wrong one is told at the start
         return self
 
@@ -208,6 +228,11 @@ class Settings(BaseModel):
     def access(self) -> Access:
         """Who we are to etcd."""
         return Access(self.etcd_ca, self.etcd_cert, self.etcd_key, self.etcd_user, self.etcd_password_file)
+
+    @property
+    def group_keys(self) -> str:
+        """Where the keys of our group are."""
+        return f"{self.group_prefix}/{self.group}/"
 
     @cached_property
     def catalog(self) -> Catalog:

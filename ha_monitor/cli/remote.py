@@ -38,6 +38,7 @@ class Look(NamedTuple):
     letters: str
     """One letter for each resource that there is."""
     shown: shapes.Resources
+    group: shapes.Group
 
     @property
     def fault(self) -> str:
@@ -59,8 +60,9 @@ class Remote:
         ready = await self._ask("/readyz", shapes.Ready)
         map_ = await self._ask("/api/v1/map", shapes.Map)
         shown = await self._ask("/api/v1/resources", shapes.Resources, {**query, "order": "health"})
+        group = await self._ask("/api/v1/group", shapes.Group)
         wanted = query.get("type") or None
-        return Look(ready, "".join(each.codes for each in map_.types if wanted in (None, each.type)), shown)
+        return Look(ready, "".join(each.codes for each in map_.types if wanted in (None, each.type)), shown, group)
 
     async def everything(self, query: Query) -> Look:
         """Give all resources that are asked for, by type and id."""
@@ -71,7 +73,7 @@ class Remote:
             page = await self._ask("/api/v1/resources", shapes.Resources, {**query, "limit": _PAGE, "cursor": cursor})
             found.resources += page.resources
             cursor = page.cursor
-        return Look(ready, "", found)
+        return Look(ready, "", found, await self._ask("/api/v1/group", shapes.Group))
 
     async def events(self, type_: str) -> AsyncIterator[shapes.Transition | shapes.Heartbeat]:
         """Give what happens, beginning with a heartbeat; raises :class:`Unreachable` when nothing is heard any more."""

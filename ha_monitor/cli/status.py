@@ -94,13 +94,15 @@ async def _run(url: str, token_file: Path | None, show: _Show, query: Query) -> 
 
 async def _all(monitor: Remote, query: Query) -> None:
     look = await monitor.everything(query)
-    whole = {"ready": look.ready.ready, "reason": look.ready.reason, "resources": look.shown.resources}
+    whole = {
+        "ready": look.ready.ready, "reason": look.ready.reason, "group": look.group, "resources": look.shown.resources,
+    }  # fmt: skip
     click.echo(msgspec.json.format(msgspec.json.encode(whole), indent=2))
 
 
 async def _once(monitor: Remote, query: Query) -> None:
     look = await monitor.look(query)
     console = console_here()
-    console.print(board(look.fault, (), look.letters, look.shown.resources, console.width))
+    console.print(board(look.fault, (), look.letters, look.shown.resources, console.width, look.group))
     if (shown := len(look.shown.resources)) < look.shown.total:
         console.print(f"{shown:,} of {look.shown.total:,} shown; --limit, --type, --status and --search choose")

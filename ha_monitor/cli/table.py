@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from ha_monitor.web import shapes
     from ha_monitor.web.shapes import Resource, Transition
 
 _WIDE = 110  # columns from which on there is room for a column that says why
@@ -44,8 +45,15 @@ def console_here() -> Console:
     return console
 
 
-def board(fault: str, news: Sequence[str], letters: str, resources: Iterable[Resource], width: int) -> Group:
-    """Give all of it: what is wrong with the answer itself, what changed last, the totals, the table.
+def board(
+    fault: str,
+    news: Sequence[str],
+    letters: str,
+    resources: Iterable[Resource],
+    width: int,
+    group: shapes.Group | None = None,
+) -> Group:
+    """Give all of it: what is wrong with the answer itself, what changed last, the totals, the group, the table.
 
     :param letters: one for each resource that there is, as ``/api/v1/map`` gives them.
     """
@@ -55,8 +63,22 @@ def board(fault: str, news: Sequence[str], letters: str, resources: Iterable[Res
     if news:
         parts += [Text("\n".join(news)), ""]
     worst = next((code for code in _WORDS if code in letters), "U")
-    parts += [Text(headline(letters), _STYLES[worst]), resources_table(resources, width)]
+    parts.append(Text(headline(letters), _STYLES[worst]))
+    if group is not None and group.name is not None:
+        parts.append(Text(printable(group_line(group)), "bold red" if group.unowned else ""))
+    parts.append(resources_table(resources, width))
     return Group(*parts)
+
+
+def group_line(group: shapes.Group) -> str:
+    """Say who shares the work: ``group edge: active here, shards 0, 3 of 4; 2 members``."""
+    parts = "shard" if len(group.owned) == 1 else "shards"
+    owned = f", {parts} {', '.join(map(str, group.owned))} of {group.shards}" if group.owned else ""
+    members = f"{len(group.members)} member{'' if len(group.members) == 1 else 's'}"
+    words = f"group {group.name}: {group.role} here{owned}; {members}"
+    if group.unowned:
+        words += f"; NOBODY PUBLISHES shards {', '.join(map(str, group.unowned))}"
+    return words
 
 
 def headline(letters: str) -> str:

@@ -104,7 +104,8 @@ class _View:
         if self._look is None:
             return ""
         fault = f"NO CONNECTION: {self._lost}" if self._lost else self._look.fault
-        return board(fault, self._news, self._look.letters, self._look.shown.resources, width)
+        look = self._look
+        return board(fault, self._news, look.letters, look.shown.resources, width, look.group)
 
 
 async def watch_lines(monitor: Remote, query: Query, *, as_json: bool) -> None:

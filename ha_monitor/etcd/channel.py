@@ -123,6 +123,7 @@ class Connection:
         self.access = access
         self.kv = rpc.KVStub(self._channel)
         self.watch = rpc.WatchStub(self._channel)
+        self.lease = rpc.LeaseStub(self._channel)
         self.maintenance = rpc.MaintenanceStub(self._channel)
         # Without hasleader a member cut off from its quorum keeps a watch open, silent for good.
         self.metadata: tuple[tuple[str, str], ...] = (("hasleader", "true"),)

@@ -116,6 +116,11 @@ class Entry:
             return max(cell.revision for cell in self.cells)
         return 0 if self.cell is None else self.cell.revision
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether a state of it has changed since it was evaluated."""
+        return (self.wakeup is not None and self.wakeup.done()) or any(cell.dirty for cell in self.cells)
+
     def wake(self) -> None:
         """Have it evaluated anew. Any number of calls before it runs come to one evaluation of the newest states."""
         wakeup = self.wakeup

@@ -150,6 +150,19 @@ class Unit:
         """Give names and statuses of the entries as they were part of the last verdict, in template order."""
         return [(entry.name, entry.shown or _UNKNOWN) for entry in self.entries]
 
+    def grounds(self) -> tuple[tuple[bytes, int], ...] | None:
+        """Give the keys of the states that the last verdict goes by, each with its revision (0: it is not there).
+
+        ``None`` where another verdict is to come.
+        """
+        for entry in self.entries:
+            if entry.is_behind:
+                entry.evaluate()
+        if self.queued or self.missing:
+            return None
+        cells = dict.fromkeys(cell for entry in self.entries for cell in entry.cells)
+        return tuple((cell.key, 0 if cell.state is None else cell.revision) for cell in cells)
+
     def judge(self, wall: float) -> bool:
         """Work out status and active side from the entries; with a problem there is nothing to be said.
 

@@ -18,24 +18,22 @@ import anyio.lowlevel
 
 from ha_monitor.errors import EtcdError
 from ha_monitor.measures import Histogram
-from ha_monitor.publish.conflicts import Conflicts
-from ha_monitor.publish.desire import Keep, Publish, Put, desire
+from ha_monitor.publish.decider import Decider
 from ha_monitor.publish.queue import FairQueue
-from ha_monitor.publish.transaction import Write, holding, question, request
+from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION, commit
 from ha_monitor.watch.backoff import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable
 
     from ha_monitor.clock import Clock
     from ha_monitor.etcd.client import EtcdClient
     from ha_monitor.evaluate.unit import Family
-    from ha_monitor.watch.states import Cell
+    from ha_monitor.publish.desire import Publish
+    from ha_monitor.publish.fence import Fence
+    from ha_monitor.publish.transaction import Write
 
 log = logging.getLogger(__name__)
-
-COMPARISONS_IN_A_TRANSACTION = 128
-"""etcd's ``--max-txn-ops`` default, which counts comparisons and writes, whichever are more."""
 
 IN_FLIGHT = 4
 """Transactions under way at once. Chosen: etcd is busy with one while the next is built and a third travels."""
@@ -43,13 +41,8 @@ IN_FLIGHT = 4
 LOOKS = 1_000
 """Records looked at in one go: a few milliseconds, and more than can be under way, so that not all of them wait."""
 
-LOOK_AGAIN = 1.0
+LOOK_AGAIN = 0.25
 """Seconds after which a record whose comparison failed is looked at anew, should no event have done so."""
-
-
-LATE = 5.0
-"""Seconds after etcd is heard again in which a write whose answer was lost may still land: a frozen member takes what
-waits in its sockets as soon as it goes on."""
 
 
 class Publisher:
@@ -66,10 +59,9 @@ class Publisher:
     ) -> None:
         self.fault = ""
         """Why what is to be written can't be; empty where nothing is, or nothing failed."""
+        self.records = Decider(clock, form=form, state_timeout=state_timeout, want=self.want)
         self._client = client
         self._clock = clock
-        self._form = form
-        self._state_timeout = state_timeout
         self._on_fault = on_fault
         self.published = 0
         self.failures = 0
@@ -78,12 +70,6 @@ class Publisher:
         """From the first wish for another record to etcd's answer."""
         self._pending = FairQueue()
         self._in_flight: dict[tuple[Family, str], Write] = {}
-        self._timed: set[tuple[Family, str]] = set()
-        self._foreign: set[tuple[Family, str]] = set()
-        """Records that another hand has changed, and that nobody has looked at since."""
-        self._doubtful: dict[tuple[Family, str], bytes] = {}
-        """What we sent and got no answer to: it may stand there, now or in a moment."""
-        self._conflicts: Conflicts[tuple[Family, str]] = Conflicts()
         self._backoff = Backoff()
         self._open = False
         self._resting: list[asyncio.Event] = []
@@ -99,29 +85,26 @@ class Publisher:
 
     def record_changed(self, family: Family, id_: str) -> None:
         """Note that the watch brought another record than the one we knew."""
-        key = (family, id_)
-        if key not in self._in_flight:
-            if key not in self._doubtful or self._standing(*key) != self._doubtful[key]:
-                self._foreign.add(key)
+        if (family, id_) not in self._in_flight:
+            self.records.changed(family, id_)
             self.want(family, id_)
 
     def hear(self, heard: bool) -> None:
         """Note whether all watches are caught up: what they said before is no ground to write on."""
         self._open = heard
         self._call_a_sender()
-        if heard and self._doubtful:
-            doubtful = dict(self._doubtful)
-            self._clock.call_later(LATE, lambda: self._no_longer_doubtful(doubtful))
+        if heard:
+            self.records.heard()
 
-    def _no_longer_doubtful(self, sent: Mapping[tuple[Family, str], bytes]) -> None:
-        for key, value in sent.items():
-            if self._doubtful.get(key) == value:
-                del self._doubtful[key]
-                self.want(*key)
-
-    def conflict(self, family: Family, id_: str) -> str | None:
-        """Say in words what another writer does to a record; ``None`` where none does."""
-        return self._conflicts.words((family, id_), self._clock.monotonic())
+    async def take_over(self, families: Iterable[Family], is_ours: Callable[[str, str], bool]) -> None:
+        """Have the records looked at that are ours from now on, by type and id; what stands there is known already."""
+        for family in families:
+            if family.records is not None:
+                for number, id_ in enumerate({*family.units, *family.records.ids()}):
+                    if is_ours(family.type, id_):
+                        self.want(family, id_)
+                    if not number % LOOKS:
+                        await anyio.lowlevel.checkpoint()
 
     @property
     def pending(self) -> int:
@@ -172,7 +155,8 @@ class Publisher:
         """Give the next transaction's parts, and how many records were looked at for it."""
         batch: list[Write] = []
         waiting: dict[tuple[Family, str], float] = {}
-        room = COMPARISONS_IN_A_TRANSACTION - 1  # the last may be a delete, which compares twice
+        room = COMPARISONS_IN_A_TRANSACTION
+        fenced: set[Fence] = set()
         looked = 0
         while self._pending and room > 0 and looked < LOOKS:
             looked += 1
@@ -181,109 +165,42 @@ class Publisher:
             if key in self._in_flight:
                 waiting[key] = since
                 continue
-            write = self._decide(family, id_, since)
-            if write is not None:
-                self._in_flight[key] = write
-                batch.append(write)
-                room -= len(write.comparisons)
+            write = self.records.decide(family, id_, since)
+            if write is None:
+                continue
+            room -= len(write.comparisons) + (write.fence is not None and write.fence not in fenced)
+            if room < 0:
+                self._pending.put_back(family, id_, since)
+                break
+            self._in_flight[key] = write
+            batch.append(write)
+            if write.fence is not None:
+                fenced.add(write.fence)
         for (family, id_), since in waiting.items():
             self._pending.put(family, id_, since)
         return batch, looked
-
-    def _decide(self, family: Family, id_: str, since: float) -> Write | None:
-        assert family.records is not None  # noqa: S101 - want() let none other in
-        key, record = (family, id_), family.records.key(id_)
-        cell = family.records.at(record)
-        standing = _value(cell)
-        now = self._clock.monotonic()
-        wanted = desire(family, id_, self._form, standing, self._state_timeout, now)
-        if isinstance(wanted, Put):
-            family.units[id_].vouched = True  # from here on: an answer may get lost, and the record stand there
-            family.leaving.discard(id_)
-        elif standing is None and key not in self._doubtful:
-            family.leaving.discard(id_)
-        if not isinstance(wanted, Put) or standing == wanted.value:
-            self._foreign.discard(key)
-        if isinstance(wanted, Keep):
-            if wanted.seconds is not None:
-                self._look_later(family, id_, wanted.seconds)
-            return None
-        if isinstance(wanted, Put):
-            if standing == wanted.value:
-                return None
-            pause = self._conflicts.pause(key, now)
-            if pause:
-                self._look_later(family, id_, pause)
-                return None
-        revision = 0 if cell is None else cell.revision
-        return Write(family, id_, wanted, record, revision, family.configs.key(id_), since)
-
-    def _look_later(self, family: Family, id_: str, seconds: float) -> None:
-        key = (family, id_)
-        if key in self._timed:
-            return
-        self._timed.add(key)
-
-        def look() -> None:
-            self._timed.discard(key)
-            self.want(family, id_)
-
-        self._clock.call_later(seconds, look)
-
-    def _standing(self, family: Family, id_: str) -> bytes | None:
-        return None if family.records is None else _value(family.records.cell(id_))
 
     # -- a transaction
 
     async def _send(self, batch: list[Write]) -> None:
         try:
-            reply = await self._client.txn(request(batch), "publish")
-            while not reply.succeeded and batch:
-                answer = await self._client.txn(question(batch), "read what was compared")
-                hold = holding(batch, answer)
-                if len(hold) == len(batch):
-                    hold = []  # it was another moment: all of them are looked at again
-                for write in [write for write in batch if write not in hold]:
-                    self._landed(write)
-                    self._look_later(write.family, write.id, LOOK_AGAIN)
-                batch = hold
-                if batch:
-                    reply = await self._client.txn(request(batch), "publish")
+            written, revision = await commit(self._client, batch)
         except EtcdError as error:
             await self._failed(batch, error)
             return
         self.fault = ""
         self._backoff.reset()
-        revision, now = reply.header.revision, self._clock.monotonic()
+        now = self._clock.monotonic()
+        self.published += len(written)
         for write in batch:
-            self._landed(write)
-            self._wrote(write, revision, now)
-
-    def _landed(self, write: Write) -> None:
-        """Note that what became of a write is known."""
-        key = (write.family, write.id)
-        del self._in_flight[key]
-        self._doubtful.pop(key, None)
-
-    def _wrote(self, write: Write, revision: int, now: float) -> None:
-        family, id_, wanted = write.family, write.id, write.wanted
-        key = (family, id_)
-        assert family.records is not None  # noqa: S101 - want() let none other in
-        self.published += 1
-        self.latency.observe(now - write.since)
-        value = wanted.value if isinstance(wanted, Put) else None
-        unit = family.units.get(id_)
-        if unit is not None:
-            unit.vouched = value is not None
-        if key in self._foreign:
-            self._foreign.discard(key)
-            if value is not None:
-                self._conflicts.note(key, now)
-        if not family.records.written(write.key, value, revision):
-            self._foreign.add(key)
-            self.want(family, id_)
-        elif value is None:
-            self.want(family, id_)  # it may be gone for good now, and forgotten
+            del self._in_flight[write.family, write.id]
+            self.records.answered(write)
+        for write in written:
+            self.latency.observe(now - write.since)
+            self.records.wrote(write, revision)
+        if len(written) < len(batch):
+            for write in set(batch).difference(written):
+                self.records.look_later(write.family, write.id, LOOK_AGAIN)
 
     async def _failed(self, batch: list[Write], error: EtcdError) -> None:
         if not self.fault:
@@ -296,11 +213,5 @@ class Publisher:
         finally:
             for write in batch:
                 del self._in_flight[write.family, write.id]
-                if isinstance(write.wanted, Put):
-                    self._doubtful[write.family, write.id] = write.wanted.value
+                self.records.unanswered(write)
                 self._pending.put(write.family, write.id, write.since)
-
-
-def _value(cell: Cell | None) -> bytes | None:
-    """Give the record that stands at a key."""
-    return None if cell is None or cell.state is None else cell.state.raw

@@ -32,6 +32,11 @@ class FairQueue:
             ids[id_] = since
             self._length += 1
 
+    def put_back(self, family: Family, id_: str, since: float) -> None:
+        """Have a record wait that was taken and did not fit: it is the next of its type."""
+        self.put(family, id_, since)
+        self._families[family].move_to_end(id_, last=False)
+
     def pop(self) -> tuple[Family, str, float]:
         """Take the next one. Raises ``StopIteration`` where none waits."""
         family, ids = next(iter(self._families.items()))

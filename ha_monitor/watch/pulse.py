@@ -44,6 +44,10 @@ CATCH_UP_EVERY = 0.25
 (``syncWatchersLoop``), so two answers this far apart with no event between them are not both ahead of a backlog."""
 
 
+LOOK_EVERY = 0.01
+"""Seconds between two looks at how far the watches are, while somebody waits for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoreId:
     """What tells one life of a store from another: it changed, or one of the numbers went back."""
@@ -89,6 +93,9 @@ class Pulse:
         self._failures = Backoff()
         self._refusals = Backoff(cap=5.0)  # a login costs the server a bcrypt round
         self._store: StoreId | None = None
+        self._wanted = 0
+        """The revision up to which somebody waits for every watch to be proven right."""
+        self._called = anyio.Event()
         self._client = client
         self._clock = clock
         self._key = key.encode()
@@ -103,18 +110,34 @@ class Pulse:
 
     async def run(self) -> None:
         """Ask until cancelled. Raises only what ``on_fault`` raises."""
-        next_probe = 0.0
+        next_probe = asked_at = 0.0
         while True:
+            if self._called.is_set():
+                self._called = anyio.Event()
+                await anyio.sleep(max(0.0, asked_at + CATCH_UP_EVERY - self._clock.monotonic()))
             beat = self._clock.monotonic() >= next_probe
             if beat:
                 pause = await self._probe()
                 next_probe = self._clock.monotonic() + pause
+            asked_at = self._clock.monotonic()
             for feed in tuple(self._feeds()):
-                if beat or not feed.caught_up:
+                if beat or self._is_late(feed):
                     await feed.ask_progress()
-            hurry = not all(feed.caught_up for feed in self._feeds())
+            hurry = any(self._is_late(feed) for feed in self._feeds())
             left = max(0.0, next_probe - self._clock.monotonic())  # a process that was frozen is late
-            await anyio.sleep(min(left, CATCH_UP_EVERY) if hurry else left)
+            with anyio.move_on_after(min(left, CATCH_UP_EVERY) if hurry else left):
+                await self._called.wait()
+
+    async def prove(self, revision: int) -> None:
+        """Wait until every watch is known to be right up to a revision, one that etcd is at already."""
+        self._wanted = max(self._wanted, revision)
+        self._called.set()
+        # Every event of every watch is a step on the way: too many to tell of each.
+        while not (self.heard and all(feed.caught_up and feed.revision >= revision for feed in self._feeds())):  # noqa: ASYNC110
+            await anyio.sleep(LOOK_EVERY)
+
+    def _is_late(self, feed: Feed) -> bool:
+        return not feed.caught_up or feed.revision < self._wanted
 
     async def _probe(self) -> float:
         """Ask once; give the pause before the next time."""
@@ -144,6 +167,7 @@ class Pulse:
             )  # fmt: skip
             for feed in tuple(self._feeds()):
                 feed.relist("the store was replaced by another or an older one")
+            self._wanted = 0  # of revisions that it may never have
 
     def _turn(self, *, heard: bool, fault: str) -> None:
         self.fault = fault

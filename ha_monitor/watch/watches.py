@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ha_monitor.errors import EtcdError
     from ha_monitor.etcd.client import EtcdClient
     from ha_monitor.reading.state import StateReader
+    from ha_monitor.watch.views import View
 
 
 class Source(Protocol):
@@ -60,7 +61,7 @@ class Watches:
         view = self._keys.get(prefix)
         if view is None:
             view = self._keys[prefix] = KeyView(prefix)
-            self._follow(view)
+            self.follow(view)
         return view
 
     def states(self, prefix: str, read: StateReader) -> StateView:
@@ -71,10 +72,11 @@ class Watches:
         view = self._states.get(prefix)
         if view is None:
             view = self._states[prefix] = StateView(prefix, read)
-            self._follow(view)
+            self.follow(view)
         return view
 
-    def _follow(self, view: KeyView | StateView) -> None:
+    def follow(self, view: View) -> None:
+        """Keep a view equal to what is in etcd."""
         feed = Feed(view.prefix, self._client, view, self._clock, on_turn=self._on_turn, on_fault=self._on_fault)
         self._feeds[view.prefix] = feed
         self._tasks.start_soon(feed.run, name=f"watch {view.prefix}")

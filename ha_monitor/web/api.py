@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from ha_monitor.web import shapes
-from ha_monitor.web.shapes import encode, resource_shape, transition_shape
+from ha_monitor.web.shapes import encode, group_shape, resource_shape, transition_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -83,6 +83,7 @@ class Api:
             Endpoint("/api/v1/resources/{type}/{id}", shapes.NoQuery, shapes.Resource, "One resource.", self.resource),
             Endpoint("/api/v1/summary", shapes.NoQuery, dict[str, dict[str, int]],
                      "How many resources of each type have which status.", self.summary),
+            Endpoint("/api/v1/group", shapes.NoQuery, shapes.Group, "Who shares the work, who has what.", self.group),
             Endpoint("/api/v1/map", shapes.NoQuery, shapes.Map, "All resources, a letter each.", self.map),
             Endpoint("/api/v1/history", shapes.HistoryQuery, shapes.History, "The last transitions.", self.history),
         )  # fmt: skip
@@ -138,6 +139,10 @@ class Api:
     def summary(self, query: shapes.NoQuery) -> tuple[int, Mapping[str, Mapping[str, int]]]:
         """Count."""
         return 200, self._monitor.roll.summary()
+
+    def group(self, query: shapes.NoQuery) -> tuple[int, shapes.Group]:
+        """Say who shares the work."""
+        return 200, group_shape(self._monitor.group())
 
     def map(self, query: shapes.NoQuery) -> tuple[int, shapes.Map]:
         """Give all resources at a glance."""

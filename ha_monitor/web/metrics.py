@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from ha_monitor.measures import Measures, PublishMeasures
+    from ha_monitor.model import GroupStatus
     from ha_monitor.monitor import HaMonitor
 
 
@@ -51,7 +52,11 @@ class _Measured(Collector):
         yield InfoMetricFamily("ha_monitor_build", "The version that runs.", {"version": version("ha-monitor")})
         ready = float(self._monitor.readiness().ready)
         yield GaugeMetricFamily("ha_monitor_ready", "1 where what is said can be trusted: /readyz.", ready)
-        yield GaugeMetricFamily("ha_monitor_leader", "1 where this process may publish.", float(bool(measures.publish)))
+        group = self._monitor.group()
+        leads = measures.publish is not None and (group is None or group.role == "active")
+        yield GaugeMetricFamily("ha_monitor_leader", "1 where this process publishes.", float(leads))
+        if group is not None:
+            yield from _shared(group)
         yield GaugeMetricFamily(
             "ha_monitor_etcd_revision", "etcd's revision up to which every watch is right.", measures.revision
         )
@@ -89,6 +94,17 @@ class _Measured(Collector):
             labels = (record.type, record.id, record.status.value, record.active or "")
             family.add_metric([legible(label) for label in labels], 1)
         return family
+
+
+def _shared(group: GroupStatus) -> Iterator[Metric]:
+    yield GaugeMetricFamily("ha_monitor_group_members", "Members of the group.", len(group.members))
+    yield GaugeMetricFamily("ha_monitor_group_shards", "Parts that the group's work falls into.", group.shards)
+    yield GaugeMetricFamily("ha_monitor_group_owned_shards", "Shards that this member has.", len(group.owned))
+    yield GaugeMetricFamily("ha_monitor_group_unowned_shards", "Shards that nobody has.", len(group.unowned))
+    yield CounterMetricFamily("ha_monitor_group_takeovers", "How often this member took a shard.", group.takeovers)
+    yield GaugeMetricFamily(
+        "ha_monitor_group_lease_seconds", "Seconds for which it may publish without hearing etcd.", group.lease_left
+    )
 
 
 def _watches(measures: Measures) -> Iterator[Metric]:

@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from ha_monitor.text import legible, rfc3339
 
 if TYPE_CHECKING:
-    from ha_monitor.model import Change, Readiness
+    from ha_monitor.model import Change, GroupStatus, Readiness
     from ha_monitor.model import Resource as Record
 
 Status = Literal["UP", "DEGRADED", "DOWN", "UNKNOWN"]
@@ -174,6 +174,34 @@ class Ready(Struct):
     reason: str
 
 
+class Member(Struct):
+    """A member of a group and the shards that it holds in etcd; ``here``: it is the one that answers."""
+
+    id: str
+    shards: list[int]
+    here: bool
+
+
+class Group(Struct):
+    """Who shares the work; ``alone`` where nobody does.
+
+    ``owned`` are the shards that the one that answers publishes for, ``unowned`` those that nobody has. ``lease_left``
+    are the seconds for which it may publish without another sign of life from etcd.
+    """
+
+    name: str | None
+    id: str | None
+    role: Literal["alone", "active", "standby", "outside"]
+    shards: int
+    owned: list[int]
+    unowned: list[int]
+    members: list[Member]
+    lease_ttl: float | None
+    lease_left: float | None
+    takeovers: int
+    fault: str
+
+
 class Heartbeat(Struct):
     """The event that says that the stream lives, and up to when it can be trusted."""
 
@@ -212,6 +240,17 @@ def transition_shape(change: Change) -> Transition:
     return Transition(
         change.type, change.id, change.entry, old, new, change.status.value, change.active, change.revision,  # type: ignore[arg-type]
         rfc3339(change.at) or "", change.reason,
+    )  # fmt: skip
+
+
+def group_shape(status: GroupStatus | None) -> Group:
+    """Give a group's shape."""
+    if status is None:
+        return Group(None, None, "alone", 1, [], [], [], None, None, 0, "")
+    members = [Member(legible(id_), list(shards), id_ == status.id) for id_, shards in status.members.items()]
+    return Group(
+        status.name, status.id, status.role, status.shards, list(status.owned), list(status.unowned), members,
+        status.lease_ttl, round(status.lease_left, 3), status.takeovers, status.fault,
     )  # fmt: skip
 
 

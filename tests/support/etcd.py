@@ -239,10 +239,14 @@ class Etcd:
         """Give the revision of the whole store."""
         return int(self._range(b"\0").header.revision)
 
-    def items(self, prefix: str = "") -> Items:
-        """Give all keys that begin with a prefix, with their values."""
-        answer = self._range(prefix.encode() or b"\0", range_end(prefix))
+    def items(self, prefix: str = "", revision: int = 0) -> Items:
+        """Give all keys that begin with a prefix, with their values, now or as they were at a revision."""
+        answer = self._range(prefix.encode() or b"\0", range_end(prefix), revision)
         return {kv.key.decode(errors="replace"): bytes(kv.value) for kv in answer.kvs}
+
+    def range(self, prefix: str) -> Any:
+        """Give etcd's own answer for all keys that begin with a prefix: with their revisions and leases."""
+        return self._range(prefix.encode(), range_end(prefix))
 
     def history(self, key: str, since: int) -> list[Any]:
         """Give what a key became after a revision, change by change, ``None`` for a deletion; read at each revision."""
@@ -254,6 +258,24 @@ class Etcd:
                 values.append(None if now is None else json.loads(now[1]))
                 last = now
         return values
+
+    def replay(self, since: int) -> Iterator[tuple[int, list[Any]]]:
+        """Give every change after a revision up to now: each revision with its events."""
+        last = self.revision()
+        if last == since:
+            return
+        create = rpc.WatchCreateRequest(key=b"\0", range_end=b"\0", start_revision=since + 1)
+        stream = self._watch.Watch(
+            iter([rpc.WatchRequest(create_request=create)]), timeout=60.0, metadata=self.metadata
+        )
+        try:
+            for response in stream:
+                for revision, events in itertools.groupby(response.events, key=lambda event: event.kv.mod_revision):
+                    yield revision, list(events)
+                    if revision >= last:
+                        return
+        finally:
+            stream.cancel()
 
     def _at(self, key: str, revision: int) -> tuple[int, bytes] | None:
         kvs = self._range(key.encode(), b"", revision).kvs

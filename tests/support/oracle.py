@@ -40,6 +40,12 @@ def expected_records(items: dict[str, bytes]) -> dict[str, Any]:
     return records
 
 
+def record_at_once(items: dict[str, bytes], type_: str, config: str) -> dict[str, Any] | None:
+    """Give the record that is due for one config by the states that stand there; ``None`` where none is."""
+    text = _template(items, type_)
+    return None if text is None or config not in items else _record(items, items, type_, text, config)
+
+
 def _template(items: dict[str, bytes], type_: str) -> str | None:
     envelope = _json(items.get(f"{CONFIG}/heat_templates/{type_}_monitoring"))
     if not isinstance(envelope, dict) or envelope.get("marked_for_deletion") is True:

@@ -4,6 +4,7 @@ import { Banner } from "./banner.js";
 import { Detail } from "./detail.js";
 import { el, mark, say, tick } from "./dom.js";
 import { Fleet } from "./fleet.js";
+import { showGroup } from "./group.js";
 import { Coalesced, get, Live } from "./live.js";
 import { Rows } from "./rows.js";
 import { showTransitions } from "./transitions.js";
@@ -36,6 +37,10 @@ const recent = new Coalesced(async () => {
   showTransitions($("transitions"), changes, true);
 }, GAP, faultOf("recent"));
 
+const group = new Coalesced(async () => {
+  showGroup($("group"), await get("group"));
+}, GAP, faultOf("group"));
+
 function refresh() {
   for (const part of [overview, recent]) part.ask();
   rows.refresh();
@@ -48,6 +53,7 @@ const live = new Live({
     banner.beat(beat);
     if (again || beat.generation !== generation) refresh();
     generation = beat.generation;
+    group.ask(); // it changes without any resource doing so
     showTitle();
   },
   change() {

@@ -1,0 +1,1 @@
+"""Several monitors that share the work: who is there, who publishes what, and by what right."""

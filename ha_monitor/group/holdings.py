@@ -1,0 +1,145 @@
+"""The shards that a member has: which are to be its share, which it holds in etcd, and which it may publish for.
+
+No shard is open, after it was taken or after a gap in which we heard nothing, until every watch is known to be right up
+to a revision from after that: whoever had it before may have gone by what we have not heard yet.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+import anyio.lowlevel
+
+from ha_monitor.group.election import claim, release
+from ha_monitor.group.shards import shard_of, share_out
+from ha_monitor.publish.fence import Fence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from anyio.abc import TaskGroup
+
+    from ha_monitor.etcd.client import EtcdClient
+    from ha_monitor.group.election import Identity
+    from ha_monitor.group.roster import Roster
+
+log = logging.getLogger(__name__)
+
+_TURNS = 3
+"""Turns of the event loop after which what a watch has brought is evaluated, or has its verdict in a queue: the
+entry's task is woken, runs, and puts its resource there."""
+
+
+class Grounds(Protocol):
+    """What a member has to know of the monitor that it is part of."""
+
+    @property
+    def heard(self) -> bool:
+        """Whether every watch is caught up."""
+
+    async def ready(self) -> None:
+        """Wait until every resource was evaluated once, and every watch is caught up."""
+
+    async def prove(self, revision: int) -> None:
+        """Wait until every watch is known to be right up to a revision."""
+
+    async def take_over(self, is_ours: Callable[[str, str], bool]) -> None:
+        """Have the records looked at, by type and id, that are ours from now on."""
+
+
+class Holdings:
+    """Of one member, for as long as its lease lives; :meth:`clear` makes it ready for the next."""
+
+    def __init__(self, client: EtcdClient, roster: Roster, grounds: Grounds, shards: int) -> None:
+        self.open: dict[int, Fence] = {}
+        """The shards that we may publish for."""
+        self.taken = 0
+        """How often a shard was opened."""
+        self._client = client
+        self._roster = roster
+        self._grounds = grounds
+        self._shards = shards
+        self._held: dict[int, int] = {}
+        """The shards that are ours in etcd, with the revisions at which their keys were created."""
+        self._opening: set[int] = set()
+        self._given_up: dict[int, int] = {}
+
+    def fence(self, type_: str, id_: str) -> Fence | None:
+        """Give the fence of a resource's shard; ``None`` where that is not open."""
+        return self.open.get(shard_of(type_, id_, self._shards))
+
+    def clear(self) -> None:
+        """Have nothing."""
+        for shards in (self._held, self.open, self._opening, self._given_up):
+            shards.clear()
+
+    async def balance(self, member: Identity) -> None:
+        """Bring what we have to what is to be ours, by what stands in etcd."""
+        roster = self._roster
+        self._compare_with(roster, member)
+        owners = {shard: owner.member for shard, owner in roster.owners.items()}
+        owners.update(dict.fromkeys(self._held, member.id))
+        for shard, owner_to_be in sorted(share_out(roster.members, owners, self._shards).items()):
+            owner = roster.owners.get(shard)
+            if owner_to_be != member.id:
+                if shard in self._held:
+                    await self._give_up(shard)
+            elif shard not in self._held:
+                if owner is None:
+                    await self._take(shard, member)
+                elif owner.member not in roster.members:  # put by hand: what a member put ends with its lease
+                    await release(self._client, roster, shard, owner.revision)
+
+    def _compare_with(self, roster: Roster, member: Identity) -> None:
+        """Believe etcd: a shard whose key is not ours there is lost, and one of which no answer told us is ours."""
+        for shard, revision in tuple(self._held.items()):
+            owner = roster.owners.get(shard)
+            if roster.revision >= revision and (owner is None or owner.revision != revision):
+                log.warning("shard %d is lost: its key is gone", shard)
+                del self._held[shard]
+                self.open.pop(shard, None)
+        for shard, owner in roster.owners.items():
+            if owner.member == member.id and self._given_up.get(shard) != owner.revision:
+                self._held.setdefault(shard, owner.revision)
+
+    async def _take(self, shard: int, member: Identity) -> None:
+        revision = await claim(self._client, self._roster, shard, member)
+        if revision is not None:
+            self._held[shard] = revision
+
+    async def _give_up(self, shard: int) -> None:
+        self.open.pop(shard, None)
+        revision = self._held[shard]
+        await release(self._client, self._roster, shard, revision)
+        self._given_up[shard] = revision
+        del self._held[shard]
+        log.info("shard %d given up", shard)
+
+    def open_soon(self, revision: int, tasks: TaskGroup) -> None:
+        """Publish for the shards that are ours and not open, once everything up to a revision is known.
+
+        :param revision: 0: the one at which the last of them was taken.
+        """
+        shards = {
+            shard: created
+            for shard, created in self._held.items()
+            if shard not in self.open and shard not in self._opening
+        }
+        if shards:
+            self._opening.update(shards)
+            tasks.start_soon(self._open_when_proven, shards, revision or max(shards.values()))
+
+    async def _open_when_proven(self, shards: Mapping[int, int], revision: int) -> None:
+        """Open shards once all is known that whoever had them before may have gone by."""
+        await self._grounds.prove(revision)
+        for _ in range(_TURNS):
+            await anyio.lowlevel.checkpoint()
+        self._opening.difference_update(shards)
+        opened = {shard for shard, created in shards.items() if self._held.get(shard) == created}
+        for shard in opened:
+            self.open[shard] = Fence(self._roster.shard_key(shard), shards[shard])
+        if opened:
+            self.taken += len(opened)
+            log.info("shards taken: %s", ", ".join(str(shard) for shard in sorted(opened)))
+            await self._grounds.take_over(lambda type_, id_: shard_of(type_, id_, self._shards) in opened)

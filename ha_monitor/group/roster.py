@@ -1,0 +1,114 @@
+"""The keys of a group, as its watch keeps them: who is a member, and who has which shard."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from aetcd import rpc
+
+from ha_monitor.watch.views import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+_DELETE = rpc.Event.EventType.DELETE
+_MEMBERS, _SHARDS = b"members/", b"shards/"
+
+
+class Owner(NamedTuple):
+    """Who put a shard's key, and at which revision: what a write in its name is fenced with."""
+
+    member: str
+    revision: int
+
+
+def charter(shards: int) -> bytes:
+    """Give the value of a member's key: what all members have to agree on, so that etcd can compare it."""
+    return json.dumps({"shards": shards}).encode()
+
+
+def agreed_shards(value: bytes) -> int | None:
+    """Read a member's key; ``None`` for one that can't be read."""
+    try:
+        shards = json.loads(value)["shards"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return shards if isinstance(shards, int) else None
+
+
+class Roster(View):
+    """Implements :class:`ha_monitor.watch.feed.Sink` for the prefix of one group."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(prefix)
+        self.members: set[str] = set()
+        self.owners: dict[int, Owner] = {}
+        self.revision = 0
+        """The revision up to which the list and the watch have brought all."""
+        self.on_news: Callable[[], None] = lambda: None
+        """Told once members or owners may be others."""
+        self.on_list: Callable[[], None] = lambda: None
+        """Told when all is listed again: the watch was too late for what was compacted, or the store is another one."""
+
+    def member_key(self, member: str) -> bytes:
+        """Give the key of a member."""
+        return self.key(f"members/{member}")
+
+    def shard_key(self, shard: int) -> bytes:
+        """Give the election key of a shard."""
+        return self.key(f"shards/{shard}")
+
+    @property
+    def members_prefix(self) -> bytes:
+        """What the keys of all members begin with."""
+        return self.key("members/")
+
+    def list_begins(self) -> None:
+        """Begin a list."""
+        super().list_begins()
+        self.revision = 0  # of a store that may be older
+        self.on_list()
+
+    def list_ends(self, revision: int) -> Iterator[None]:
+        """Drop what the list did not have."""
+        yield from super().list_ends(revision)
+        self._brought(revision)
+
+    def apply(self, events: Sequence[rpc.Event]) -> Iterator[None]:
+        """Apply events, in order."""
+        for event in events:
+            if event.type == _DELETE:
+                self._delete(event.kv.key, event.kv.mod_revision)
+            else:
+                self._put(event.kv.key, event.kv)
+        self._brought(events[-1].kv.mod_revision)
+        yield
+
+    def _brought(self, revision: int) -> None:
+        self.revision = revision
+        self.on_news()
+
+    def _is_ours(self, key: bytes) -> bool:
+        return key.startswith((_MEMBERS, _SHARDS), self._cut)
+
+    def _keys(self) -> Iterable[bytes]:
+        return [self.member_key(member) for member in self.members] + [self.shard_key(shard) for shard in self.owners]
+
+    def _put(self, key: bytes, item: rpc.KeyValue) -> None:
+        kind, _, name = self._text(key).partition("/")
+        if kind == "members":
+            self.members.add(name)
+        elif kind == "shards" and _is_number(name):
+            self.owners[int(name)] = Owner(item.value.decode("utf-8", "surrogateescape"), item.create_revision)
+
+    def _delete(self, key: bytes, revision: int) -> None:
+        kind, _, name = self._text(key).partition("/")
+        if kind == "members":
+            self.members.discard(name)
+        elif kind == "shards" and _is_number(name):
+            self.owners.pop(int(name), None)
+
+
+def _is_number(name: str) -> bool:
+    return len(name) < 6 and name.isascii() and name.isdecimal() and str(int(name)) == name

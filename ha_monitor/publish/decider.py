@@ -1,0 +1,172 @@
+"""What becomes of a record that may have to change: a write or none, by what stands there and what is known of it.
+
+Beside the record itself that is: whether another hand has changed it, whether a write of ours may still land, and
+whether it is ours to write at all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from ha_monitor.publish.conflicts import Conflicts
+from ha_monitor.publish.desire import Desire, Keep, Publish, Put, desire
+from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION, Write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ha_monitor.clock import Clock
+    from ha_monitor.evaluate.unit import Family
+    from ha_monitor.publish.fence import Mandate
+    from ha_monitor.watch.states import Cell
+
+LATE = 5.0
+"""Seconds after etcd is heard again in which a write whose answer was lost may still land: a frozen member takes what
+waits in its sockets as soon as it goes on."""
+
+_STATES_COMPARED = COMPARISONS_IN_A_TRANSACTION - 2
+"""States that a record of a group is fenced by: beside them, its shard and its config are compared."""
+
+Key: TypeAlias = "tuple[Family, str]"
+
+
+class Decider:
+    """Decides for all records."""
+
+    def __init__(
+        self, clock: Clock, *, form: Publish, state_timeout: float, want: Callable[[Family, str], None]
+    ) -> None:
+        """Prepare.
+
+        :param want: has a record looked at again.
+        """
+        self.mandate: Mandate | None = None
+        """Says which records are ours to write; ``None``: all of them."""
+        self._clock = clock
+        self._form = form
+        self._state_timeout = state_timeout
+        self._want = want
+        self._timed: set[Key] = set()
+        self._foreign: set[Key] = set()
+        """Records that another hand has changed, and that nobody has looked at since."""
+        self._doubtful: dict[Key, bytes] = {}
+        """What we sent and got no answer to: it may stand there, now or in a moment."""
+        self._conflicts: Conflicts[Key] = Conflicts()
+
+    def decide(self, family: Family, id_: str, since: float) -> Write | None:
+        """Give what is to be written; ``None`` where nothing is, now."""
+        assert family.records is not None  # noqa: S101 - want() let none other in
+        key, record = (family, id_), family.records.key(id_)
+        cell = family.records.at(record)
+        standing = _value(cell)
+        now = self._clock.monotonic()
+        wanted = desire(family, id_, self._form, standing, self._state_timeout, now)
+        self._note(family, id_, wanted, standing)
+        fence = None
+        if self.mandate is not None:
+            fence = self.mandate.fence(family.type, id_)
+            if fence is None:  # somebody else's to write, and rightly written by somebody else
+                self._foreign.discard(key)
+                return None
+        if isinstance(wanted, Keep):
+            if wanted.seconds is not None:
+                self.look_later(family, id_, wanted.seconds)
+            return None
+        states: tuple[tuple[bytes, int], ...] = ()
+        if isinstance(wanted, Put):
+            if standing == wanted.value or self._is_paused(family, id_, now):
+                return None
+            if fence is not None:
+                grounds = family.units[id_].grounds()
+                if grounds is None:
+                    return None  # another verdict is to come, and is heard of
+                states = grounds if len(grounds) <= _STATES_COMPARED else ()
+        revision = 0 if cell is None else cell.revision
+        return Write(family, id_, wanted, record, revision, family.configs.key(id_), since, fence, states)
+
+    def _note(self, family: Family, id_: str, wanted: Desire, standing: bytes | None) -> None:
+        key = (family, id_)
+        if isinstance(wanted, Put):
+            family.units[id_].vouched = True  # from here on: an answer may get lost, and the record stand there
+            family.leaving.discard(id_)
+        elif standing is None and key not in self._doubtful:
+            family.leaving.discard(id_)
+        if not isinstance(wanted, Put) or standing == wanted.value:
+            self._foreign.discard(key)
+
+    def _is_paused(self, family: Family, id_: str, now: float) -> bool:
+        pause = self._conflicts.pause((family, id_), now)
+        if pause:
+            self.look_later(family, id_, pause)
+        return pause > 0
+
+    def look_later(self, family: Family, id_: str, seconds: float) -> None:
+        """Have a record looked at again after some seconds."""
+        key = (family, id_)
+        if key in self._timed:
+            return
+        self._timed.add(key)
+
+        def look() -> None:
+            self._timed.discard(key)
+            self._want(family, id_)
+
+        self._clock.call_later(seconds, look)
+
+    def conflict(self, family: Family, id_: str) -> str | None:
+        """Say in words what another writer does to a record; ``None`` where none does."""
+        return self._conflicts.words((family, id_), self._clock.monotonic())
+
+    # -- what is heard of a record
+
+    def changed(self, family: Family, id_: str) -> None:
+        """Note that the watch brought another record than the one we knew."""
+        key = (family, id_)
+        standing = None if family.records is None else _value(family.records.cell(id_))
+        if key not in self._doubtful or standing != self._doubtful[key]:
+            self._foreign.add(key)
+
+    def answered(self, write: Write) -> None:
+        """Note that what became of a write is known."""
+        self._doubtful.pop((write.family, write.id), None)
+
+    def unanswered(self, write: Write) -> None:
+        """Note that what became of a write is not known."""
+        if isinstance(write.wanted, Put):
+            self._doubtful[write.family, write.id] = write.wanted.value
+
+    def wrote(self, write: Write, revision: int) -> None:
+        """Note that a write landed."""
+        family, id_, wanted = write.family, write.id, write.wanted
+        key = (family, id_)
+        assert family.records is not None  # noqa: S101 - want() let none other in
+        value = wanted.value if isinstance(wanted, Put) else None
+        unit = family.units.get(id_)
+        if unit is not None:
+            unit.vouched = value is not None
+        if key in self._foreign:
+            self._foreign.discard(key)
+            if value is not None:
+                self._conflicts.note(key, self._clock.monotonic())
+        if not family.records.written(write.key, value, revision):
+            self._foreign.add(key)
+            self._want(family, id_)
+        elif value is None:
+            self._want(family, id_)  # it may be gone for good now, and forgotten
+
+    def heard(self) -> None:
+        """Note that etcd is heard again: what it has not taken soon, it never will."""
+        if self._doubtful:
+            doubtful = dict(self._doubtful)
+            self._clock.call_later(LATE, lambda: self._no_longer_doubtful(doubtful.items()))
+
+    def _no_longer_doubtful(self, sent: Iterable[tuple[Key, bytes]]) -> None:
+        for key, value in sent:
+            if self._doubtful.get(key) == value:
+                del self._doubtful[key]
+                self._want(*key)
+
+
+def _value(cell: Cell | None) -> bytes | None:
+    """Give the record that stands at a key."""
+    return None if cell is None or cell.state is None else cell.state.raw
