@@ -10,6 +10,7 @@ from aetcd import rpc
 
 from ha_monitor.evaluate.unit import Family
 from ha_monitor.publish.desire import Delete, Put
+from ha_monitor.publish.fence import Fence
 from ha_monitor.publish.transaction import Write, holding, question, request
 from ha_monitor.watch.views import KeyView
 
@@ -48,3 +49,36 @@ def test_those_whose_comparisons_hold_are_told_from_the_others(etcd: Etcd, kv: r
     assert [each.id for each in hold] == ["a", "c"]
     assert kv.Txn(request(hold)).succeeded
     assert etcd.items(RECORD) == {RECORD + "a": b'{"primary":"UP"}', RECORD + "d": b"{}"}
+
+
+def fenced(id_: str, config: int, fence: Fence, *states: tuple[str, int]) -> Write:
+    plain = write(id_, config)
+    return Write(
+        plain.family, plain.id, plain.wanted, plain.key, 0, plain.config_key, 0.0, fence,
+        tuple((key.encode(), revision) for key, revision in states),
+    )  # fmt: skip
+
+
+def test_a_record_of_a_group_hangs_on_its_shard_and_on_each_of_its_states(etcd: Etcd, kv: rpc.KVStub) -> None:
+    config = etcd.put(f"{CONFIG}a", "{}")
+    state = etcd.put("/state/up", "{}")
+    shards = [Fence(f"/shards/{number}".encode(), etcd.put(f"/shards/{number}", "me")) for number in range(2)]
+    etcd.put("/shards/1", "me")  # written again: its creation is what counts
+    lost = Fence(b"/shards/2", 7)
+    older = Fence(b"/shards/1", shards[1].revision - 1)
+    writes = [
+        fenced("right", 0, shards[0], ("/state/up", state), ("/state/none", 0)),
+        fenced("config", config - 1, shards[0]),
+        fenced("state", 0, shards[0], ("/state/up", state - 1)),
+        fenced("gone", 0, shards[0], ("/state/none", state)),
+        fenced("came", 0, shards[0], ("/state/up", 0)),
+        fenced("lost", 0, lost),
+        fenced("another's", 0, older, ("/state/up", state)),
+        fenced("again", 0, shards[1], ("/state/up", state)),
+    ]
+    assert not kv.Txn(request(writes)).succeeded
+    hold = holding(writes, kv.Txn(question(writes)))
+    assert [each.id for each in hold] == ["right", "again"]
+    assert kv.Txn(request(hold)).succeeded
+    for wrong in (writes[5], writes[6], writes[2], writes[4]):
+        assert not kv.Txn(request([wrong])).succeeded

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -40,12 +42,29 @@ def binary() -> str:
     return os.environ.get("ETCD") or str(bundled_binary())
 
 
+def _own_ports() -> Iterator[int]:
+    """Give the ports that are this worker's, again and again, beginning anywhere.
+
+    They are none that the system gives to whoever asks for any: between the moment a port is found free and the one in
+    which a service binds it, another worker's service would be given it, and answer in its place.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 10_240 + worker % 16 * 1_400
+    ports = range(first, first + 1_400)
+    yield from itertools.islice(itertools.cycle(ports), secrets.randbelow(len(ports)), None)
+
+
+_PORTS = _own_ports()
+
+
 def free_port() -> int:
-    """Give a loopback port that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Give a loopback port that is free at this moment, and that no other test will be given for a while."""
+    while True:
+        port = next(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers that are to have it do
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def encode(value: object) -> bytes:
