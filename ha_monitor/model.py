@@ -29,13 +29,33 @@ class Status(str, Enum):
     __hash__ = str.__hash__  # the one that Enum brings is Python, and goes by the same text
 
 
+class Pending(msgspec.Struct, frozen=True, gc=False):
+    """What an entry will count as at ``due``, if it stays so until then: damping by ``rise`` and ``fall``."""
+
+    status: Status
+    due: float
+
+
 class EntryStatus(msgspec.Struct, frozen=True, gc=False):
-    """One rendered resource: its status, since when, the state key it hangs on (``None``: none) and why."""
+    """One rendered resource: its status, since when, the state key it hangs on (``None``: none) and why.
+
+    ``pending`` is what it is already, and does not count as yet; ``flapping`` says that it is held DOWN, since it
+    changed too often.
+    """
 
     status: Status
     since: float
     key: str | None
     reason: str
+    pending: Pending | None = None
+    flapping: bool = False
+
+
+class Maintenance(msgspec.Struct, frozen=True, gc=False):
+    """Somebody froze the record and the hooks of a resource, ``until`` then; ``None``: until further notice."""
+
+    reason: str
+    until: float | None
 
 
 class Resource(msgspec.Struct, frozen=True):
@@ -44,7 +64,8 @@ class Resource(msgspec.Struct, frozen=True):
     ``entries`` is in template order; ``active`` names the first of them that is UP. ``published`` is the record
     that stands in etcd as far as we know (decoded JSON), ``None`` where there is none. ``revision`` is the etcd
     revision up to which the answer is known to be right, ``proven_at`` when that was last proven, and
-    ``stale`` says that etcd can't be heard at this moment.
+    ``stale`` says that it can't be vouched for at this moment. ``blind`` says that it could not be for so long that
+    ``on_blind`` has taken the place of the last verdict, in ``status``, ``active`` and ``entries``.
     """
 
     type: str
@@ -61,6 +82,8 @@ class Resource(msgspec.Struct, frozen=True):
     proven_at: float
     stale: bool
     entries: Mapping[str, EntryStatus] = msgspec.field(default_factory=dict)
+    maintenance: Maintenance | None = None
+    blind: bool = False
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
