@@ -47,16 +47,23 @@ class Blindness:
         self._clock = clock
         self._tell = tell
         self._instead: dict[str, Status] = {}
+        self._called = anyio.Event()
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
         while True:
-            await anyio.sleep(LOOK_EVERY)
+            with anyio.move_on_after(LOOK_EVERY):
+                await self._called.wait()
+            self._called = anyio.Event()
             for family in tuple(self._families().values()):
                 seen = self._sight.of(family)
                 before = self._instead.get(family.type)
                 if seen.instead is not before:
                     await self._turn(family, before, seen)
+
+    def look(self) -> None:
+        """Look at once: etcd is heard, or no longer."""
+        self._called.set()
 
     async def _turn(self, family: Family, before: Status | None, seen: Seen) -> None:
         if seen.instead is None:

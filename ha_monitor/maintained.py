@@ -31,6 +31,10 @@ class Maintained:
         self._on_change = on_change
         self._timers: dict[tuple[str, str], Timer] = {}
 
+    def __len__(self) -> int:
+        """How many are frozen at this moment."""
+        return sum(not self._is_over(found) for found in self.view.items.values())
+
     def of(self, type_: str, id_: str) -> Maintenance | None:
         """Give why a resource is frozen; ``None`` where it is not."""
         items = self.view.items

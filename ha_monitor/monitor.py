@@ -199,6 +199,7 @@ class HaMonitor:
             self._fleet.hear(heard)
             if self._publisher is not None:
                 self._publisher.hear(heard)
+            self._blindness.look()
         if not heard:
             return
         self._faults.over()
@@ -337,8 +338,11 @@ class HaMonitor:
         publish = None
         if publisher is not None:
             publish = PublishMeasures(publisher.published, publisher.failures, publisher.pending, publisher.latency)
+        families = sorted(self._fleet.families.items())
         return Measures(
-            self._watches.revision, watches, publish, dict(self._fleet.transitions), self._roll.problems()
+            self._watches.revision, watches, publish, dict(self._fleet.transitions), self._roll.problems(),
+            blind={type_: self._sight.of(family).instead is not None for type_, family in families},
+            maintenance=len(self._maintained),
         )  # fmt: skip
 
     def readiness(self) -> Readiness:
