@@ -52,7 +52,7 @@ def test_a_side_that_fell_counts_later_and_is_shown_as_pending(
     assert primary["reason"] == 'interface is "DOWN"'
     assert primary["pending"]["due"] > primary["since"]
     table = command("status", "--url", running.url).stdout.decode()
-    assert 'primary: interface is "DOWN", DOWN from ' in table
+    assert 'primary: interface is "DOWN", counts as DOWN from ' in table
     etcd.put(pair.primary_state, site.UP)
     shown(running, pair, lambda resource: not pending(resource))
     assert etcd.history(pair.record, since) == [], "it never counted, so nothing was written"

@@ -30,7 +30,7 @@ function ailingOf({ entries }) {
 
 /** What an entry is about to count as; empty where it counts as what it is. */
 export function pendingOf({ pending }) {
-  return pending === null ? "" : `${pending.status} from ${clock(pending.due)}`;
+  return pending === null ? "" : `counts as ${pending.status} from ${clock(pending.due)}`;
 }
 
 /** That a resource is in maintenance; empty where it is not. */
