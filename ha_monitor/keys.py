@@ -20,6 +20,11 @@ class Keyspace:
     outputs_root: str
 
     @property
+    def roots(self) -> tuple[str, ...]:
+        """What every key begins with that is read or written."""
+        return tuple(f"{root}/" for root in (self.config_root, self.state_root, self.record_root, self.outputs_root))
+
+    @property
     def templates(self) -> str:
         """Where the templates are."""
         return f"{self.config_root}/v2.0/heat_templates/"

@@ -19,9 +19,9 @@ FLOORS = (
     ("evaluate",),
     ("publish",),
     ("show", "roll", "group"),
-    ("membership",),
+    ("explain", "membership"),
     ("monitor",),
-    ("demo", "web", "statusfile"),
+    ("demo", "plan", "statusfile", "web"),
     ("cli",),
     ("__main__",),
 )

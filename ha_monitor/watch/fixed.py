@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import anyio
 from aetcd import rpc
 
+from ha_monitor.etcd.client import range_end
 from ha_monitor.watch.states import StateView
 from ha_monitor.watch.views import KeyView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from ha_monitor.clock import Clock
     from ha_monitor.reading.state import StateReader
     from ha_monitor.watch.feed import Feed
+    from ha_monitor.watch.snapshot import Snapshot
 
 
 _View = TypeVar("_View", KeyView, StateView)
@@ -33,14 +36,15 @@ class FixedKeys:
     fault = ""
     silence = 0.0
 
-    def __init__(self, keys: Mapping[str, bytes], clock: Clock, *, on_turn: Callable[[], None]) -> None:
-        self._keys = keys
+    def __init__(self, keys: Snapshot, clock: Clock, *, on_turn: Callable[[], None]) -> None:
+        self._items = keys.items
+        self._keys = sorted(keys.items)
         self._on_turn = on_turn
         self._key_views: dict[str, KeyView] = {}
         self._state_views: dict[str, StateView] = {}
         self._unlisted: list[KeyView | StateView] = []
         self._asked = anyio.Event()
-        self.revision = len(keys)
+        self.revision = keys.revision
         self.proven_at = clock.time()
 
     def keys(self, prefix: str) -> KeyView:
@@ -65,6 +69,11 @@ class FixedKeys:
         """A prefix that was asked for and not listed yet, if there is one."""
         return _Unlisted(self._unlisted[0].prefix, "not listed yet") if self._unlisted else None
 
+    @property
+    def prefixes(self) -> frozenset[str]:
+        """Every prefix that was asked for."""
+        return frozenset((*self._key_views, *self._state_views))
+
     def feeds(self) -> Iterator[Feed]:
         """Give none: nothing is fed."""
         return iter(())
@@ -80,10 +89,11 @@ class FixedKeys:
             self._asked = anyio.Event()
 
     def _list(self, view: KeyView | StateView) -> None:
+        prefix = view.key("")
+        keys = self._keys[bisect_left(self._keys, prefix) : bisect_left(self._keys, range_end(prefix))]
         items = [
-            rpc.KeyValue(key=key.encode(), value=value, mod_revision=number, version=1)
-            for number, (key, value) in enumerate(self._keys.items(), 1)
-            if key.startswith(view.prefix)
+            rpc.KeyValue(key=key, value=item.value, mod_revision=item.revision, version=item.puts)
+            for key, item in ((key, self._items[key]) for key in keys)
         ]
         view.list_begins()
         for work in (view.put_items(items), view.list_ends(self.revision)):
