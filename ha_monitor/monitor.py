@@ -164,7 +164,7 @@ class HaMonitor:
         self._fleet.on_changes = self._changed
         self._fleet.on_idle = self._turn
         self._explainer = Explainer(
-            self._fleet, self._watches, keyspace, up_values=settings.up_values, secret_fields=settings.secret_fields,
+            self._fleet, self._watches, keyspace, up_values=settings.up_values,
             numbered=self._keys is not None and self._keys.numbered,
         )  # fmt: skip
         self._roll = Roll(self._fleet, clock, lambda: self.generation, lambda unit: self._conflict(unit) is not None)

@@ -46,6 +46,9 @@ def explain(
     evaluated for this one answer instead; since when something is so, and who holds a write up, only a running
     monitor knows. Exit code 1 where there is no such resource.
     """
+    for segment in (type_, id_):
+        if not segment or "/" in segment:
+            raise Absent(f"there is no {type_} {id_}: type and id are one path segment each")
     if _asks_a_monitor(data):
         told = anyio.run(_remote, url, token_file, type_, id_)
     else:

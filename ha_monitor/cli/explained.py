@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import textwrap
 import time
 from typing import TYPE_CHECKING
@@ -40,9 +41,14 @@ def _answer(console: Console, told: Explanation) -> None:
     ill = told.resource.problem is not None
     style = "bold magenta" if ill else _STATUS[told.resource.status]
     _words(console, "", told.summary, 0, style)
-    for label, said, quiet in (("note", told.notes, "yellow"), ("why", told.why, ""), ("heals", told.heals, "")):
+    record = () if told.record.state == "right" else (told.record.why,)
+    parts = (("note", told.notes, "yellow"), ("why", told.why, ""), ("heals", told.heals, ""), ("record", record, ""))
+    for label, said, quiet in parts:
         for place, words in enumerate(said):
-            _words(console, f"  {'' if place else label}", words, 9, quiet)
+            _words(console, f"  {'' if place else label}", words, 10, quiet)
+    for place, name in enumerate(told.below):
+        command = shlex.join(("ha-monitor", "explain", *name.split("/", 1)))
+        console.print(Text.assemble((f"  {'' if place else 'see':8}", _LABEL), printable(command)), soft_wrap=True)
     console.print()
 
 
@@ -92,8 +98,8 @@ def _entry(console: Console, name: str, entry: ExplainedEntry, *, is_active: boo
     line.append(f": {printable(entry.reason)}")
     console.print(line, soft_wrap=True)
     props = " ".join(f"{prop}={_bare(value)}" for prop, value in entry.props.items())
-    made = f"{entry.type} {props}, timeout {entry.timeout:g} s" if entry.served else f"{entry.type} {props}"
-    console.print(Text(f"    {printable(made)}", _QUIET), soft_wrap=True)
+    timeout = f", timeout {entry.timeout:g} s" if entry.served else ""
+    _words(console, "    ", f"{entry.type} {props}{timeout}", 4, _QUIET)
     for state in entry.states:
         _state(console, state)
 
@@ -102,8 +108,7 @@ def _state(console: Console, state: State) -> None:
     says = None if state.dependencies is None else _json(state.dependencies)
     _key(console, state.key, state.revision, 4, says)
     if state.record_of is not None:
-        about = f"      the record of {state.record_of}, which is {state.record_of_status}"
-        console.print(Text(printable(about)), soft_wrap=True)
+        _words(console, "      ", f"the record of {state.record_of}, which is {state.record_of_status}", 6)
 
 
 def _verdict(console: Console, told: Explanation) -> None:
@@ -115,6 +120,9 @@ def _verdict(console: Console, told: Explanation) -> None:
     if record.state in ("due", "held"):
         due = "nothing" if record.due is None else printable(record.due)
         console.print(Text.assemble("    ", ("should be ", _LABEL), due), soft_wrap=True)
+    if told.config.revision is not None and told.resource.proven_at is not None:
+        ago = duration(time.time() - parsed(told.resource.proven_at).timestamp())
+        console.print(Text(f"right up to revision {told.resource.revision}, proven {ago} ago", _QUIET), soft_wrap=True)
 
 
 # -- lines

@@ -38,6 +38,7 @@ def show(console: Console, planned: Plan, *, everything: bool) -> None:
     """
     for template, (old, new) in planned.problems.items():
         words = f"{template}: problem healed: {old}" if new is None else f"{template}: {new}"
+        words = words.replace(f"{template}: {template}", template, 1)  # many say it themselves
         console.print(Text(printable(words), "green" if new is None else _STYLES["problem"]), soft_wrap=True)
     groups: dict[tuple[str, str], list[Difference]] = {}
     for difference in planned.differences:
@@ -48,7 +49,7 @@ def show(console: Console, planned: Plan, *, everything: bool) -> None:
             head = f"{len(members):,} x {type_}: {course}"
             console.print(Text(printable(head), _STYLES[_kind(members[0].after)]), soft_wrap=True)
         for difference in shown:
-            _line(console, difference)
+            _line(console, difference, planned.state_timeout)
         if len(members) > len(shown):
             console.print(f"  … and {len(members) - len(shown):,} more of them; --all shows them")
     console.print(Text(headline(planned), "bold"), soft_wrap=True)
@@ -100,7 +101,7 @@ def _rank(difference: Difference) -> int:
 # -- a resource
 
 
-def _line(console: Console, difference: Difference) -> None:
+def _line(console: Console, difference: Difference, state_timeout: float) -> None:
     who = f"{difference.type}/{difference.id}"
     named = f" ({difference.name})" if difference.name not in ("", difference.id) else ""
     line = Text.assemble(printable(f"{who}{named}: "), (_course(difference), _STYLES[_kind(difference.after)]))
@@ -108,7 +109,7 @@ def _line(console: Console, difference: Difference) -> None:
     if details:
         line.append(printable(f" ({'; '.join(details)})"))
     console.print(line, soft_wrap=True)
-    record = _record(difference)
+    record = _record(difference, state_timeout)
     if record:
         console.print(Text(f"    record {printable(record)}", "dim"), soft_wrap=True)
 
@@ -141,14 +142,16 @@ def _move(old: SettledEntry | None, new: SettledEntry) -> str:
     return f"{course}: {new.reason}{first}"
 
 
-def _record(difference: Difference) -> str:
+def _record(difference: Difference, state_timeout: float) -> str:
     """Say what becomes of the record that stands in etcd; empty: nothing."""
     old, new = difference.record_before, difference.record_after
     if old == new:
         stays = old is not None and difference.after is not None and not difference.after.published
         return "stays as it is" if stays else ""
     if new is None:
-        return f"deleted: {_text(old)}"
+        has_problem = difference.after is not None and difference.after.problem is not None
+        when = f" once the problem has lasted for {state_timeout:g} s" if has_problem else ""
+        return f"deleted{when}: {_text(old)}"
     if old is None:
         return f"new: {_text(new)}"
     was, is_ = read_record(old), read_record(new)

@@ -11,7 +11,6 @@ from ha_monitor.evaluate.lookup import NotYet
 from ha_monitor.explain import words
 from ha_monitor.explain.record import explain_record
 from ha_monitor.explain.report import Entry, Explanation, Parameter, Source, State
-from ha_monitor.lang.secrets import holds_secret, masked
 from ha_monitor.model import Status
 from ha_monitor.show import rendering
 
@@ -54,7 +53,6 @@ class Explainer:
         keyspace: Keyspace,
         *,
         up_values: Sequence[str],
-        secret_fields: Sequence[str],
         numbered: bool,
     ) -> None:
         """Prepare.
@@ -65,7 +63,6 @@ class Explainer:
         self._views = views
         self._keyspace = keyspace
         self._up_values = up_values
-        self._secret_fields = secret_fields
         self._numbered = numbered
 
     def explain(self, unit: Unit, resource: Resource, around: Circumstances, moment: Moment) -> Explanation:
@@ -100,7 +97,8 @@ class Explainer:
             summary=words.summary(resource, entries, moment.time),
             why=why,
             heals=heals,
-            notes=words.notes(resource, entries, record, moment.deaf, moment.time),
+            below=words.below(entries),
+            notes=words.notes(resource, entries, moment.deaf, moment.time),
             config=config,
             template=template,
             parameters=parameters,
@@ -174,11 +172,7 @@ class Explainer:
             for name, value in dependencies.items()
             if not (isinstance(value, str) and value in self._up_values)
         )  # fmt: skip
-        shown = {
-            name: masked(value) if holds_secret((name,), self._secret_fields) else value
-            for name, value in dependencies.items()
-        }
-        return State(source, shown, not_up, cell.state.reason, record_of, status)
+        return State(source, dependencies, not_up, cell.state.reason, record_of, status)
 
     def _record_of(self, cell: Cell) -> tuple[str | None, str | None]:
         """Give the resource whose record a state is, and what it is, where it is monitored here as well."""

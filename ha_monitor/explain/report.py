@@ -1,7 +1,7 @@
 """What an explanation consists of. Values only, no behaviour; all times are float seconds.
 
-A revision is etcd's mod_revision of a key: 0 where the key is not there, ``None`` where the key is of a file. Secrets
-are redacted in all of it.
+A revision is etcd's mod_revision of a key: 0 where the key is not there, ``None`` where the key is of a file. Secret
+parameters are redacted in all of it.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ class Explanation(Struct, frozen=True):
     """Why a resource is what it is.
 
     ``summary`` is the answer in one sentence; ``why`` gives its reasons, ``heals`` what would make it healthy, and
-    ``notes`` what else has to be known, such as that it can't be vouched for. ``rule`` is what made a verdict of the
+    ``notes`` what has to be known before, such as that it can't be vouched for. ``below`` are the resources
+    (``TYPE/ID``) whose records are among the reasons, to be explained in turn. ``rule`` is what made a verdict of the
     entries.
     """
 
@@ -99,6 +100,7 @@ class Explanation(Struct, frozen=True):
     summary: str
     why: tuple[str, ...]
     heals: tuple[str, ...]
+    below: tuple[str, ...]
     notes: tuple[str, ...]
     config: Source
     template: Source

@@ -11,7 +11,7 @@ from ha_monitor.text import duration
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ha_monitor.explain.report import Entry, Record, State
+    from ha_monitor.explain.report import Entry, State
     from ha_monitor.model import Resource
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -71,7 +71,7 @@ def reasons(entries: Mapping[str, Entry], the_rule: str, now: float) -> tuple[st
     return (
         the_rule,
         *(
-            f"{name}: {_found(entry)}{_since(entry, now)}"
+            f"{name}{_since(entry, now)}: {_found(entry)}"
             for name, entry in entries.items()
             if entry.status is not Status.UP
         ),
@@ -79,7 +79,7 @@ def reasons(entries: Mapping[str, Entry], the_rule: str, now: float) -> tuple[st
 
 
 def _since(entry: Entry, now: float) -> str:
-    return f", {entry.status} for {duration(now - entry.since)}" if entry.since and entry.served else ""
+    return f" is {entry.status} for {duration(now - entry.since)}" if entry.since and entry.served else ""
 
 
 def _found(entry: Entry) -> str:
@@ -93,17 +93,22 @@ def _place(state: State) -> str:
     if state.record_of is None:
         return state.source.key
     type_, _, id_ = state.record_of.partition("/")
-    return f"{state.source.key}, the record of {type_} {id_}, which is {state.record_of_status}"
+    return f"{state.source.key} (the record of {type_} {id_}, which is {state.record_of_status})"
 
 
 def remedies(entries: Mapping[str, Entry], up_values: Sequence[str]) -> tuple[str, ...]:
     """Say, for each entry that is not UP, which key has to come or to change for it to be so."""
-    ill = {name: entry for name, entry in entries.items() if entry.status is not Status.UP and entry.served}
-    below = [state.record_of for entry in ill.values() for state in entry.states if state.record_of is not None]
-    return (
-        *(f"{name}: {_remedy(entry, up_values)}" for name, entry in ill.items()),
-        *(f"see also: ha-monitor explain {' '.join(of.split('/', 1))}" for of in dict.fromkeys(below)),
-    )
+    return tuple(f"{name}: {_remedy(entry, up_values)}" for name, entry in _ill(entries).items())
+
+
+def below(entries: Mapping[str, Entry]) -> tuple[str, ...]:
+    """Give the resources (``TYPE/ID``) whose records entries go by that are not UP."""
+    records = (state.record_of for entry in _ill(entries).values() for state in entry.states)
+    return tuple(dict.fromkeys(name for name in records if name is not None))
+
+
+def _ill(entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
+    return {name: entry for name, entry in entries.items() if entry.status is not Status.UP and entry.served}
 
 
 def _remedy(entry: Entry, up_values: Sequence[str]) -> str:
@@ -127,15 +132,17 @@ def _needed(state: State, up: str) -> str:
     return f"{key} has to hold a state that can be read"
 
 
-def notes(resource: Resource, entries: Mapping[str, Entry], record: Record, deaf: str, now: float) -> tuple[str, ...]:
-    """Say what else has to be known.
+def notes(resource: Resource, entries: Mapping[str, Entry], deaf: str, now: float) -> tuple[str, ...]:
+    """Say what has to be known before all else.
 
     :param deaf: why the answer can't be vouched for; empty where it can.
     """
     said = []
     if deaf:
-        age = f" is of {duration(now - resource.proven_at)} ago" if resource.proven_at else " was never proven"
-        said.append(f"what follows{age}: {deaf}")
+        proven = (
+            f"it was right {duration(now - resource.proven_at)} ago" if resource.proven_at else "it was never proven"
+        )
+        said.append(f"what follows can't be vouched for: {deaf}; {proven}")
     if resource.maintenance is not None:
         frozen = resource.maintenance
         until = "until further notice" if frozen.until is None else f"for {duration(frozen.until - now)} more"
@@ -148,8 +155,6 @@ def notes(resource: Resource, entries: Mapping[str, Entry], record: Record, deaf
             said.append(f"{name} is {entry.pending.status} already, and counts as such in {due} if it stays so")
     if resource.problem is not None and entries:  # of the record, then: it was evaluated
         said.append(resource.problem)
-    if record.state != "right":
-        said.append(f"record: {record.why}")
     return tuple(said)
 
 

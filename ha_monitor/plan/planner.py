@@ -56,6 +56,7 @@ async def plan(settings: Settings, keys: Snapshot, changes: Mapping[str, bytes |
             if before.problems.get(name) != after.problems.get(name)
         },
         resources=len(before.outcomes.keys() | after.outcomes.keys()),
+        state_timeout=settings.state_timeout,
         no_effect=[key for key in changes if not _is_watched(key, before.prefixes | after.prefixes)],
         no_change=[key for key, value in zip(changes, by_key.items(), strict=True) if keys.value(value[0]) == value[1]],
         restless=sorted(key.decode("utf-8", "surrogateescape") for key in before.restless | after.restless),

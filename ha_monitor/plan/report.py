@@ -35,6 +35,7 @@ class Plan(Struct, frozen=True):
     differences: Sequence[Difference]
     problems: Mapping[str, tuple[str | None, str | None]]
     resources: int
+    state_timeout: float
     no_effect: Sequence[str]
     no_change: Sequence[str]
     restless: Sequence[str]

@@ -83,6 +83,7 @@ class Explanation(Struct):
     summary: str
     why: list[str]
     heals: list[str]
+    below: list[str]
     notes: list[str]
     resource: Resource
     config: Source
@@ -98,8 +99,8 @@ def explanation_shape(told: report.Explanation) -> Explanation:
     """Give an explanation's shape."""
     record = told.record
     return Explanation(
-        told.summary, list(told.why), list(told.heals), list(told.notes), resource_shape(told.resource),
-        _source(told.config), _source(told.template),
+        told.summary, list(told.why), list(told.heals), list(told.below), list(told.notes),
+        resource_shape(told.resource), _source(told.config), _source(told.template),
         {
             name: Parameter(parameter.value, parameter.given, [_source(each) for each in parameter.sources])
             for name, parameter in told.parameters.items()
