@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from ha_monitor.cli.collector import collect_rarely
 from ha_monitor.cli.keyfile import read_keys
 from ha_monitor.cli.logs import set_up
 from ha_monitor.cli.progress import progress, until_synced
@@ -63,6 +64,7 @@ async def snapshot(settings: Settings, data: TextIOWrapper | None) -> Snapshot:
     etcd is waited for, as by :func:`evaluated`.
     """
     set_up("console", "error")
+    collect_rarely()
     if data is not None:
         return Snapshot.of(dict(read_keys(data)))
     backoff, said = Backoff(), 0.0

@@ -6,6 +6,7 @@ again, on the records that it would publish, for as long as anybody reads one th
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
@@ -16,7 +17,7 @@ from ha_monitor.plan.report import Plan, compared
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ha_monitor.publish.settled import Outcome
+    from ha_monitor.publish.settled import Outcome, Settled
     from ha_monitor.settings import Settings
     from ha_monitor.watch.snapshot import Snapshot
 
@@ -70,10 +71,8 @@ async def _settle(settings: Settings, keys: Snapshot, ours: Mapping[tuple[str, s
     """
     restless: frozenset[bytes] = frozenset()
     for _ in range(ROUNDS):
-        async with HaMonitor(settings, keys=keys) as monitor:
-            await monitor.synced()
-            settled, prefixes = monitor.settled(), monitor.prefixes
-            problems = {where: words for where, words in monitor.problems() if where.startswith("template ")}
+        settled, prefixes, problems = await _evaluate(settings, keys)
+        gc.collect()  # a monitor that has ended hangs together in circles: of 100,000 resources, 400 MB each round
         outcomes, records = dict(settled.outcomes), dict(settled.records)
         for name, key in ours.items():
             outcome = outcomes.get(name)
@@ -87,6 +86,14 @@ async def _settle(settings: Settings, keys: Snapshot, ours: Mapping[tuple[str, s
         if not restless:
             break
     return _Site(outcomes, keys, problems, prefixes, restless)
+
+
+async def _evaluate(settings: Settings, keys: Snapshot) -> tuple[Settled, frozenset[str], Mapping[str, str]]:
+    """Evaluate once: what all comes to, the prefixes that are watched, and the problems of templates."""
+    async with HaMonitor(settings, keys=keys) as monitor:
+        await monitor.synced()
+        problems = {where: words for where, words in monitor.problems() if where.startswith("template ")}
+        return monitor.settled(), monitor.prefixes, problems
 
 
 def _is_watched(key: str, prefixes: frozenset[str]) -> bool:

@@ -131,8 +131,7 @@ def test_a_template_that_breaks_and_one_that_heals(plan: Plans) -> None:
     assert planned.changes["ha_interface/a"] == f"UP -> problem ({words})"
     assert planned.of("ha_interface", "a")["after"]["record"] is None
     assert "    record deleted once the problem has lasted for 60 s: " in planned.text
-    # The gateway's template follows a path to the pair's config, which is still there: its record goes, in the end.
-    assert "vpn_gateway/vpn" in planned.changes
+    assert planned.of("vpn_gateway", "vpn")["after"]["entries"]["downlink"]["status"] == "FAIL", "the record is gone"
     assert "ha_interface/c" not in planned.changes, "its version is the problem before and after"
     unparsable = plan(site.template("ha_interface_monitoring", "{% if %}"))
     assert unparsable.items[0]["template"] == "ha_interface_monitoring"
