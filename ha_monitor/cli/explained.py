@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-import textwrap
 import time
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from ha_monitor.cli.lines import folded
 from ha_monitor.text import duration, parsed, printable
 
 if TYPE_CHECKING:
@@ -133,9 +133,8 @@ def _heading(console: Console, label: str, words: str = "", style: str = "") -> 
 
 
 def _words(console: Console, label: str, words: str, indent: int, style: str = "") -> None:
-    """Print a label and words beside it, folded between words only: a key stays whole, to be copied."""
-    width = max(console.width - indent, 20)
-    first, *others = textwrap.wrap(printable(words), width, break_long_words=False, break_on_hyphens=False) or [""]
+    """Print a label, and words folded beside it."""
+    first, *others = folded(words, console.width - indent)
     console.print(Text.assemble((label.ljust(indent) if first else label, _LABEL), (first, style)), soft_wrap=True)
     for line in others:
         console.print(Text.assemble(" " * indent, (line, style)), soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from ha_monitor.cli.lines import folded
 from ha_monitor.publish.record import read_record
 from ha_monitor.text import printable
 
@@ -102,13 +103,14 @@ def _rank(difference: Difference) -> int:
 
 
 def _line(console: Console, difference: Difference, state_timeout: float) -> None:
-    who = f"{difference.type}/{difference.id}"
     named = f" ({difference.name})" if difference.name not in ("", difference.id) else ""
-    line = Text.assemble(printable(f"{who}{named}: "), (_course(difference), _STYLES[_kind(difference.after)]))
-    details = list(_details(difference.before, difference.after))
-    if details:
-        line.append(printable(f" ({'; '.join(details)})"))
+    words = f"{difference.type}/{difference.id}{named}: {change(difference)}"
+    first, *others = folded(words, console.width - 4) if console.is_terminal else [printable(words)]
+    line = Text(first)
+    line.highlight_words([_course(difference)], _STYLES[_kind(difference.after)])
     console.print(line, soft_wrap=True)
+    for other in others:
+        console.print(Text(f"    {other}"), soft_wrap=True)
     record = _record(difference, state_timeout)
     if record:
         console.print(Text(f"    record {printable(record)}", "dim"), soft_wrap=True)

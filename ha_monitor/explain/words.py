@@ -83,6 +83,8 @@ def _since(entry: Entry, now: float) -> str:
 
 
 def _found(entry: Entry) -> str:
+    if not entry.reason:
+        return "not evaluated yet"
     if not entry.states:
         return entry.reason
     where = "; ".join(_place(state) for state in entry.states)
