@@ -53,7 +53,8 @@ def show(console: Console, planned: Plan, *, everything: bool) -> None:
             _line(console, difference, planned.state_timeout)
         if len(members) > len(shown):
             console.print(f"  … and {len(members) - len(shown):,} more of them; --all shows them")
-    console.print(Text(headline(planned), "bold"), soft_wrap=True)
+    for line in folded(headline(planned), console.width) if console.is_terminal else [headline(planned)]:
+        console.print(Text(line, "bold"), soft_wrap=True)
 
 
 def headline(planned: Plan) -> str:
