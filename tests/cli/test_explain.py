@@ -129,6 +129,17 @@ CASES = {
         ],
         "vpn_gateway",
     ),
+    "chain": Case(
+        broken(
+            "chain", site.PAIR + "notes:\n  - {{ ip }}\n",
+            {**site.PAIR_MAPPINGS, "ip": {"field": "ip", "path": [
+                {"id": "router_id", "type": "ha_interface"}, {"id": "primary_interface_id", "type": "edge_router"},
+            ]}},
+        )
+        | config("chains", "chain", router_id="up", primary_interface_id="x-p", secondary_interface_id="x-s"),
+        ["parameter 'ip': edge_router 'up-p' is not there", "heals /config/v2.0/edge_routers/up-p has to come"],
+        "chain",
+    ),
     "unfinished": Case(
         broken("unfinished", "primary:\n  type: etcd_reader\n  etcd_id: {{ primary_interface_id\n"),
         ["can't be evaluated", "line", "heals /config/v2.0/heat_templates/unfinished_monitoring has to change"],
