@@ -12,6 +12,7 @@ from ha_monitor.errors import (
     HaMonitorError,
     SettingsError,
 )
+from ha_monitor.explain.report import Explanation
 from ha_monitor.model import Change, EntryStatus, GroupStatus, Readiness, Resource, Resync, Status
 from ha_monitor.monitor import HaMonitor
 from ha_monitor.settings import Settings
@@ -22,6 +23,7 @@ __all__ = [
     "EtcdError",
     "EtcdRefused",
     "EtcdUnavailable",
+    "Explanation",
     "GroupRefused",
     "GroupStatus",
     "HaMonitor",

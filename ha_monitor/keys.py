@@ -18,6 +18,23 @@ class Keyspace:
     state_root: str
     record_root: str
     outputs_root: str
+    maintenance_root: str
+    """Empty: no resource is ever frozen."""
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """What every key begins with that is read or written."""
+        roots = (self.config_root, self.state_root, self.record_root, self.outputs_root, self.maintenance_root)
+        return tuple(f"{root}/" for root in roots if root)
+
+    @property
+    def maintenance(self) -> str:
+        """Where the keys that freeze resources are, ``TYPE/ID`` each."""
+        return f"{self.maintenance_root}/"
+
+    def is_maintenance(self, key: str) -> bool:
+        """Tell whether a key freezes a resource."""
+        return bool(self.maintenance_root) and key.startswith(self.maintenance)
 
     @property
     def templates(self) -> str:

@@ -21,6 +21,9 @@ from ha_monitor.evaluate.lookup import Lookup
 from ha_monitor.evaluate.maker import Maker
 from ha_monitor.evaluate.templates import Templates
 from ha_monitor.evaluate.workers import Workers
+from ha_monitor.explain.absent import absent
+from ha_monitor.explain.around import circumstances
+from ha_monitor.explain.explainer import Explainer, Moment, undated
 from ha_monitor.faultlog import FaultLog
 from ha_monitor.history import History
 from ha_monitor.maintained import Maintained
@@ -30,12 +33,14 @@ from ha_monitor.model import Change, Progress, Readiness, Resource
 from ha_monitor.plugins import kinds, load_plugins
 from ha_monitor.publish.desire import Publish
 from ha_monitor.publish.publisher import Publisher
+from ha_monitor.publish.settled import Settled, Settler
 from ha_monitor.reading.state import StateReader, monitoring_dependencies, worker_dependencies
 from ha_monitor.roll import Roll
 from ha_monitor.show import describe, rendering
 from ha_monitor.sight import Sight
 from ha_monitor.watch.fixed import FixedKeys
 from ha_monitor.watch.pulse import Pulse
+from ha_monitor.watch.snapshot import Snapshot
 from ha_monitor.watch.watches import Watches
 
 if TYPE_CHECKING:
@@ -46,6 +51,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ha_monitor.evaluate.unit import Unit
+    from ha_monitor.explain.report import Explanation
     from ha_monitor.group.member import Member
     from ha_monitor.model import GroupStatus
     from ha_monitor.settings import Settings
@@ -63,14 +69,14 @@ class HaMonitor:
     """
 
     def __init__(
-        self, settings: Settings, *, clock: Clock | None = None, keys: Mapping[str, bytes] | None = None
+        self, settings: Settings, *, clock: Clock | None = None, keys: Mapping[str, bytes] | Snapshot | None = None
     ) -> None:
         """Prepare; nothing is asked of etcd yet.
 
         :param keys: what is in etcd, in place of one: nothing is watched, nothing published.
         """
-        self._settings = settings if keys is None else settings.model_copy(update={"publish": "none"})
-        self._keys = keys
+        self._settings = settings
+        self._keys = keys if keys is None or isinstance(keys, Snapshot) else Snapshot.of(keys)
         self._clock = clock or SystemClock()
         self._stack = contextlib.AsyncExitStack()
         self._broadcast = Broadcast()
@@ -88,6 +94,7 @@ class HaMonitor:
         self._blindness: Blindness
         self._maintained: Maintained
         self._templates: Templates
+        self._explainer: Explainer
         self._publisher: Publisher | None = None
         self._member: Member | None = None
 
@@ -157,10 +164,10 @@ class HaMonitor:
         )
         self._sight = Sight(self._watches, self._pulse, clock, settings)
         self._blindness = Blindness(lambda: self._fleet.families, self._sight, clock, self._tell)
-        self._maintained = Maintained(f"{settings.maintenance_prefix}/", clock, self._maintenance_changed)
+        self._maintained = Maintained(keyspace.maintenance, clock, self._maintenance_changed)
         if settings.maintenance_prefix:
             self._watches.follow(self._maintained.view)
-        if settings.publish != "none":
+        if settings.publish != "none" and self._keys is None:
             self._publisher = Publisher(
                 client, clock, form=Publish(settings.publish), state_timeout=settings.state_timeout,
                 on_fault=self._fault,
@@ -172,12 +179,17 @@ class HaMonitor:
                 self._member = open_member(settings, client, clock, self._watches, grounds, self._fault)
         self._fleet.on_changes = self._changed
         self._fleet.on_idle = self._turn
+        self._explainer = Explainer(
+            self._fleet, self._watches, keyspace, up_values=settings.up_values,
+            numbered=self._keys is not None and self._keys.numbered,
+        )  # fmt: skip
         self._roll = Roll(
             self._fleet, self._sight, clock, lambda: self.generation, lambda unit: self._conflict(unit) is not None
         )
         self._templates = Templates(
             fleet=self._fleet,
             outlet=self._publisher,
+            with_records=settings.publish != "none",
             watches=self._watches,
             keyspace=keyspace,
             catalog=catalog,
@@ -372,3 +384,31 @@ class HaMonitor:
         if family is None or id_ not in family.configs.items:
             return None
         return rendering(family, id_, self._settings.keyspace, self._fleet.lookup)
+
+    def explain(self, type_: str, id_: str) -> Explanation | None:
+        """Tell why a resource is what it is, from its config to its record; ``None`` where there is none."""
+        family, resource = self._fleet.families.get(type_), self.get(type_, id_)
+        if family is None or resource is None:
+            return None
+        unit = family.units[id_]
+        if self._keys is not None:
+            resource = undated(resource)
+        deaf = self.readiness().reason if resource.stale else ""
+        around = circumstances(self._settings, unit, resource, deaf, self._publisher, self._member)
+        moment = Moment(self._clock.time(), self._clock.monotonic(), deaf)
+        return self._explainer.explain(unit, resource, around, moment)
+
+    def absent(self, type_: str, id_: str) -> str:
+        """Say in words what is known of a resource that :meth:`get` does not give."""
+        return absent(self._fleet, self._templates, type_, id_)
+
+    def settled(self) -> Settled:
+        """Tell what every resource comes to once all timeouts have passed, if no key changes any more."""
+        form = None if self._settings.publish == "none" else Publish(self._settings.publish)
+        settler = Settler(form, self._settings.state_timeout, self._settings.keyspace.records)
+        return settler.settle(self._fleet.families.values(), self.get)
+
+    @property
+    def prefixes(self) -> frozenset[str]:
+        """Every prefix of keys that is watched."""
+        return self._watches.prefixes

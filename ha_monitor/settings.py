@@ -279,7 +279,9 @@ class Settings(BaseModel):
     def keyspace(self) -> Keyspace:
         """Where everything is in etcd."""
         states = self.state_prefix if self.state_source == "state" else self.monitoring_prefix
-        return Keyspace(self.catalog, self.config_prefix, states, self.publish_prefix, self.outputs_prefix)
+        return Keyspace(
+            self.catalog, self.config_prefix, states, self.publish_prefix, self.outputs_prefix, self.maintenance_prefix
+        )
 
 
 def _document(path: Path) -> object:

@@ -24,6 +24,19 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
+def duration(seconds: float) -> str:
+    """Say how long: ``4 min 12 s``, in the two largest units that it takes; under a second ``less than a second``."""
+    left = int(seconds)
+    if left < 1:
+        return "less than a second"
+    parts: list[tuple[int, str]] = []
+    for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+        count, left = divmod(left, unit)
+        if count or parts:
+            parts.append((count, name))
+    return " ".join(f"{count} {name}" for count, name in parts[:2] if count)
+
+
 def local_time(at: str) -> str:
     """Give the time of day here, of a time as it goes over HTTP."""
     return f"{parsed(at).astimezone():%H:%M:%S}"

@@ -19,9 +19,9 @@ FLOORS = (
     ("evaluate",),
     ("publish", "sight"),
     ("show", "roll", "blind", "maintained", "group"),
-    ("membership",),
+    ("explain", "membership"),
     ("monitor",),
-    ("demo", "web", "statusfile"),
+    ("demo", "plan", "statusfile", "web"),
     ("cli",),
     ("__main__",),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 
 from ha_monitor.cli import cli
 from ha_monitor.cli.options import _shown
-from ha_monitor.demo.site import INTERFACES, sample_site
+from ha_monitor.demo.site import INTERFACES, sample_site, state_key
 from ha_monitor.settings import Settings, setting_name
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tests.support.etcd import Etcd
 
 ROOT = Path(__file__).resolve().parents[1]
+_RECORDS = "/monitoring/v2.0/ha_interfaces"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -34,6 +36,30 @@ def test_the_embedding_example_runs(etcd: Etcd, capsys: pytest.CaptureFixture[st
     exec(compile(example, "README.md", "exec"), namespace)
     anyio.run(namespace["main"], etcd.url)
     assert f"ha_interface {INTERFACES[0].name} UP primary" in capsys.readouterr().out
+
+
+def test_the_plan_that_is_shown_is_what_the_command_says(tmp_path: Path) -> None:
+    data, change = tmp_path / "site.json", tmp_path / "change.json"
+    data.write_text(json.dumps(sample_site()))
+    change.write_text(json.dumps({state_key(INTERFACES[0].primary): None}))
+    result = CliRunner().invoke(cli, ["plan", str(change), "--data", str(data)])
+    assert result.exit_code == 1
+    assert result.stdout in blocks("text")
+
+
+def test_every_line_of_an_explanation_that_is_shown_is_one_that_the_command_prints(etcd: Etcd) -> None:
+    etcd.txn(sample_site() | {f"{_RECORDS}/{INTERFACES[0].id}": '{"primary":"DOWN","secondary":"UP","version":1}'})
+    etcd.txn({"/monitoring/v2.0/vpn_gateways/vpn-tokyo-1": '{"downlink":"DOWN","version":1}'})
+    etcd.txn({state_key(INTERFACES[0].primary): '{"interface":"DOWN","version":2}'})
+    result = CliRunner().invoke(cli, ["explain", "vpn_gateway", "vpn-tokyo-1", "--etcd", etcd.url])
+    (shown,) = [block for block in blocks("text") if "heals" in block]
+    assert _timeless(shown) == _timeless(result.stdout)
+
+
+def _timeless(text: str) -> str:
+    """Give text in one line, without numbers and without how long anything lasts, which an etcd alone does not tell."""
+    lasting = re.sub(r" for \d+ min \d+ s| \d+ s ago| less than a second ago", "", " ".join(text.split()))
+    return re.sub(r"\d+", "N", lasting.replace("downlink is DOWN:", "downlink:"))
 
 
 def test_the_settings_file_is_accepted(tmp_path: Path) -> None:

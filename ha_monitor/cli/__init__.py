@@ -7,7 +7,9 @@ import click
 from ha_monitor.cli.check import check
 from ha_monitor.cli.completion import completion
 from ha_monitor.cli.demo import demo
+from ha_monitor.cli.explain import explain
 from ha_monitor.cli.load import load
+from ha_monitor.cli.plan import plan
 from ha_monitor.cli.render import render
 from ha_monitor.cli.run import run
 from ha_monitor.cli.status import status
@@ -26,5 +28,5 @@ def cli() -> None:
     """
 
 
-for _command in (run, status, demo, check, render, load, completion):
+for _command in (run, status, demo, check, render, explain, plan, load, completion):
     cli.add_command(_command)

@@ -1,4 +1,4 @@
-"""A file of keys, ``{KEY: VALUE}`` as one JSON object: what ``load`` puts, and what ``render`` and ``check`` go by."""
+"""A file of keys, ``{KEY: VALUE}`` as one JSON object: what ``load`` puts, and what questions go by."""
 
 from __future__ import annotations
 
@@ -13,13 +13,25 @@ if TYPE_CHECKING:
 
 def read_keys(file: TextIOWrapper) -> list[tuple[str, bytes]]:
     """Give the keys and values of a file. Raises ``click.UsageError`` in words for a wrong one."""
+    return [_item(file.name, key, value) for key, value in _object(file).items()]
+
+
+def read_changes(file: TextIOWrapper) -> dict[str, bytes | None]:
+    """Give the keys of a file and what they are to become: a ``null`` deletes. Raises as :func:`read_keys`."""
+    return {
+        key: None if value is None else data
+        for (key, value), (_, data) in ((item, _item(file.name, *item)) for item in _object(file).items())
+    }
+
+
+def _object(file: TextIOWrapper) -> dict[str, object]:
     try:
         items = json.load(file)
     except (ValueError, RecursionError) as error:
         raise click.UsageError(f"{file.name}: not JSON: {error}") from error
     if not isinstance(items, dict):
         raise click.UsageError(f"{file.name}: it has to hold one JSON object of keys and values")
-    return [_item(file.name, key, value) for key, value in items.items()]
+    return items
 
 
 def _item(name: str, key: str, value: object) -> tuple[str, bytes]:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+import anyio
 import click
 
+from ha_monitor.cli.collector import collect_rarely
 from ha_monitor.cli.keyfile import read_keys
 from ha_monitor.cli.logs import set_up
 from ha_monitor.cli.progress import progress, until_synced
+from ha_monitor.errors import EtcdUnavailable
+from ha_monitor.etcd.client import open_client
 from ha_monitor.monitor import HaMonitor
+from ha_monitor.text import printable
+from ha_monitor.watch.backoff import Backoff
+from ha_monitor.watch.snapshot import Snapshot, read_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,10 +25,15 @@ if TYPE_CHECKING:
 
     from ha_monitor.settings import Settings
 
+_SAY = 5.0  # seconds between two lines that say that etcd is waited for
+
 QUIET = (
     "listen", "http_token_file", "status_file", "status_file_on_stop", "publish", "log_format", "log_level",
 )  # fmt: skip
 """Settings that have no meaning for a question."""
+
+QUIET_BUT_PUBLISH = tuple(name for name in QUIET if name != "publish")
+"""The same for a question about what would be published."""
 
 data_option = click.option(
     "--data",
@@ -44,3 +56,24 @@ async def evaluated(settings: Settings, data: TextIOWrapper | None) -> AsyncIter
         with progress(lambda words: click.echo(words, err=True)) as shown:
             await until_synced(monitor, shown)
         yield monitor
+
+
+async def snapshot(settings: Settings, data: TextIOWrapper | None) -> Snapshot:
+    """Give everything that is in etcd under the prefixes of the settings, at one revision; or in a file of keys.
+
+    etcd is waited for, as by :func:`evaluated`.
+    """
+    set_up("console", "error")
+    collect_rarely()
+    if data is not None:
+        return Snapshot.of(dict(read_keys(data)))
+    backoff, said = Backoff(), 0.0
+    async with open_client(settings) as client:
+        while True:
+            try:
+                return await read_snapshot(client, settings.keyspace.roots)
+            except EtcdUnavailable as error:
+                if anyio.current_time() >= said + _SAY:
+                    said = anyio.current_time()
+                    click.echo(printable(f"waiting: etcd can't be heard: {error}"), err=True)
+                await anyio.sleep(backoff.delay())

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from urllib.parse import quote
 
 import click
 import msgspec
 
 from ha_monitor.text import local_time
 from ha_monitor.web import shapes
+from ha_monitor.web.explained import Explanation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     import httpx
 
@@ -27,8 +29,30 @@ _SILENCE = 15.0  # seconds without an event after which the stream is given up: 
 _PAGE = 1_000  # resources asked for at once; the API gives no more
 
 
+url_option = click.option(
+    "--url",
+    envvar="HA_MONITOR_URL",
+    default="http://127.0.0.1:8080",
+    show_default=True,
+    metavar="URL",
+    help="Where the monitor answers.",
+)
+token_option = click.option(
+    "--http-token-file",
+    "token_file",
+    envvar="HA_MONITOR_HTTP_TOKEN_FILE",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="File with the token that it asks for.",
+)
+
+
 class Unreachable(click.ClickException):
     """The monitor gives no answer, or none that we understand. Exit code 1."""
+
+
+class Absent(click.ClickException):
+    """There is no such resource. Exit code 1."""
 
 
 class Look(NamedTuple):
@@ -74,6 +98,17 @@ class Remote:
             found.resources += page.resources
             cursor = page.cursor
         return Look(ready, "", found, await self._ask("/api/v1/group", shapes.Group))
+
+    async def explain(self, type_: str, id_: str) -> Explanation:
+        """Have it explain a resource; raises :class:`Absent` where it knows of none."""
+        path = f"/api/v1/explain/{_segment(type_)}/{_segment(id_)}"
+        with self._in_words():
+            answer = await self._client.get(path)
+            if answer.status_code == 404:
+                raise Absent(msgspec.json.decode(answer.content, type=shapes.Failure).error)
+            if answer.status_code != 200:
+                raise self._refused(answer)
+            return msgspec.json.decode(answer.content, type=Explanation)
 
     async def events(self, type_: str) -> AsyncIterator[shapes.Transition | shapes.Heartbeat]:
         """Give what happens, beginning with a heartbeat; raises :class:`Unreachable` when nothing is heard any more."""
@@ -136,7 +171,9 @@ async def remote(url: str, token_file: Path | None) -> AsyncIterator[Remote]:
         import httpx
         import httpx_sse  # noqa: F401 - used later; what is missing is told of now
     except ImportError as error:
-        words = f"status needs the extra http ({error.name} is missing): pip install 'ha-monitor[http]'"
+        words = (
+            f"asking a running monitor needs the extra http ({error.name} is missing): pip install 'ha-monitor[http]'"
+        )
         raise click.UsageError(words) from error
     try:
         base = httpx.URL(url)
@@ -146,6 +183,10 @@ async def remote(url: str, token_file: Path | None) -> AsyncIterator[Remote]:
         raise click.UsageError(f"--url {url}: it has to begin with http:// or https:// and name a host")
     async with httpx.AsyncClient(base_url=base, headers=_headers(token_file), timeout=_ANSWER) as client:
         yield Remote(client)
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="", errors="surrogateescape")
 
 
 def _headers(token_file: Path | None) -> dict[str, str]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import functools
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 import click
 import msgspec
 
-from ha_monitor.cli.remote import Unreachable, remote
+from ha_monitor.cli.remote import Unreachable, remote, token_option, url_option
 from ha_monitor.cli.table import board, console_here
 from ha_monitor.cli.watch import watch_lines, watch_live
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
     from typing import TypeAlias
 
     from ha_monitor.cli.remote import Query, Remote
@@ -25,21 +25,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--url",
-    envvar="HA_MONITOR_URL",
-    default="http://127.0.0.1:8080",
-    show_default=True,
-    metavar="URL",
-    help="Where the monitor answers.",
-)
-@click.option(
-    "--http-token-file",
-    envvar="HA_MONITOR_HTTP_TOKEN_FILE",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="File with the token that it asks for.",
-)
+@url_option
+@token_option
 @click.option("--type", "type_", default="", metavar="TYPE", help="Only this resource type.")
 @click.option(
     "--status",
@@ -54,7 +41,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True,
               help="Print all of it as JSON; with --watch, a line for each change.")  # fmt: skip
 def status(
-    url: str, http_token_file: Path | None, type_: str, status: str | None, search: str, limit: int,
+    url: str, token_file: Path | None, type_: str, status: str | None, search: str, limit: int,
     *, watch: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Show a running monitor's resources, what is not healthy first.
@@ -69,7 +56,7 @@ def status(
         (True, True): functools.partial(watch_lines, as_json=True),
     }
     show = shows[watch, as_json]
-    anyio.run(_run, url, http_token_file, show, query if as_json else {**query, "limit": limit})
+    anyio.run(_run, url, token_file, show, query if as_json else {**query, "limit": limit})
 
 
 async def _run(url: str, token_file: Path | None, show: _Show, query: Query) -> None:

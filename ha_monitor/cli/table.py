@@ -164,7 +164,9 @@ def _ailing(resource: Resource) -> str:
 
 def _to_come(entry: Entry) -> str:
     pending = entry.pending
-    return "" if pending is None or pending.due is None else f", counts as {pending.status} from {local_time(pending.due)}"
+    return (
+        "" if pending is None or pending.due is None else f", counts as {pending.status} from {local_time(pending.due)}"
+    )
 
 
 def _ago(since: str | None, now: float) -> str:

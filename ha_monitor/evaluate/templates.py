@@ -36,6 +36,7 @@ class Templates:
         *,
         fleet: Fleet,
         outlet: Outlet | None,
+        with_records: bool,
         watches: Source,
         keyspace: Keyspace,
         catalog: Catalog,
@@ -50,11 +51,13 @@ class Templates:
         """Prepare; :meth:`follow` begins.
 
         :param outlet: told of records; ``None`` where nothing is published.
+        :param with_records: have the records watched, to be published or to be shown.
         :param overrides: template id → resource type, where it is not the one in the template's name.
         :param only_types: resource types to serve; none: all.
         """
         self._fleet = fleet
         self._outlet = outlet
+        self._with_records = with_records
         self._watches = watches
         self._keyspace = keyspace
         self._catalog = catalog
@@ -76,6 +79,22 @@ class Templates:
     def problems(self) -> Iterator[tuple[str, str]]:
         """Give template id and problem of each that can't be used."""
         return iter(sorted(self._problems.items()))
+
+    def lack(self, type_: str) -> str:
+        """Say in words why a type has no template that counts."""
+        assert self._view is not None  # noqa: S101 - there is nothing to be asked before
+        names = [name for name in self._view.items if self._type_of(name) == type_]
+        if not names:
+            return f"there is no template for that type: {self._view.prefix}{type_}{_SUFFIX} is not there"
+        template_id = min(names)
+        if template_id in self._problems:
+            return f"template {template_id}: {self._problems[template_id]}"
+        envelope = self._view.envelope(template_id)
+        if envelope is None or envelope.ended:
+            return f"template {template_id} is marked for deletion"
+        if envelope.body.get("handler") != HANDLER:
+            return f"template {template_id} is of another handler: {envelope.body.get('handler')!r}, not {HANDLER!r}"
+        return f"template {template_id} is not served here: --types is {','.join(sorted(self._only_types))}"
 
     def _changed(self, template_id: str) -> None:
         type_ = self._type_of(template_id)
@@ -129,7 +148,7 @@ class Templates:
     def _found(self, type_: str) -> Family:
         configs = self._watches.keys(self._keyspace.configs(type_))
         records = None
-        if self._outlet is not None:
+        if self._with_records:
             records = self._watches.states(self._keyspace.records(type_), self._read_record)
         family = self._fleet.families[type_] = Family(type_, configs, records)
         configs.on_change = lambda id_: self._fleet.render_soon(family, (id_,))

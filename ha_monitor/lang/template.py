@@ -6,6 +6,7 @@ Jinja2 and YAML, then the checks.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -147,6 +148,18 @@ class Template:
         except Problem:  # which one it is says the rendering; a mask that meets a condition is none
             pass
         return Shown(parameters, document, entries)
+
+    def sources(
+        self, type_: str, id_: str, body: Mapping[str, object], lookup: Lookup
+    ) -> Mapping[str, tuple[Ref, ...]]:
+        """Return what each parameter read of other resources, in order, or looked for; the last is where it ended."""
+        found = {}
+        for name, node in self._mappings:
+            scope = Scope(type_, id_, body, lookup, self._catalog, self._constants)
+            with contextlib.suppress(Problem):
+                node.evaluate(scope)
+            found[name] = tuple(scope.reads)
+        return found
 
     def _hide(self, words: str, parameters: Mapping[str, object]) -> str:
         return blot_out(words, [parameters[name] for name in self.secrets if name in parameters])

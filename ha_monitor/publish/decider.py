@@ -125,6 +125,10 @@ class Decider:
         """Say in words what another writer does to a record; ``None`` where none does."""
         return self._conflicts.words((family, id_), self._clock.monotonic())
 
+    def pause(self, family: Family, id_: str) -> float:
+        """Give the seconds until a record that another writer goes on changing may be written again; 0: now."""
+        return self._conflicts.pause((family, id_), self._clock.monotonic())
+
     # -- what is heard of a record
 
     def changed(self, family: Family, id_: str) -> None:

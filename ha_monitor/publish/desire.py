@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
+from ha_monitor.evaluate.verdict import verdict
 from ha_monitor.model import Status
 from ha_monitor.publish.record import esi_record, gohan_record, is_ours
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ha_monitor.evaluate.unit import Family
 
 
@@ -66,12 +69,16 @@ def desire(family: Family, id_: str, form: Publish, standing: bytes | None, stat
             return _KEEP
         left = unit.problem_since + state_timeout - now
         return Keep(left) if left > 0 else Delete(unit.config_revision)
-    statuses = unit.told()
-    if unit.version is None or _UNKNOWN in [status for _, status in statuses]:
-        return _KEEP
-    if form is _GOHAN:
-        return Put(gohan_record(unit.status, unit.version), unit.config_revision)
-    return Put(esi_record(statuses, unit.version), unit.config_revision)
+    record = record_of(unit.told(), unit.version, form)
+    return _KEEP if record is None else Put(record, unit.config_revision)
+
+
+def record_of(statuses: Sequence[tuple[str, Status]], version: int | None, form: Publish) -> bytes | None:
+    """Give the record of names and statuses of entries; ``None`` where none is due: one of them is UNKNOWN."""
+    bare = [status for _, status in statuses]
+    if version is None or _UNKNOWN in bare:
+        return None
+    return gohan_record(verdict(bare), version) if form is _GOHAN else esi_record(statuses, version)
 
 
 def _claims(family: Family, standing: bytes, form: Publish) -> bool:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import anyio
 from aetcd import rpc
 
+from ha_monitor.etcd.client import range_end
 from ha_monitor.watch.states import StateView
 from ha_monitor.watch.views import KeyView
 from ha_monitor.watch.watches import Proof
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator
 
     from ha_monitor.clock import Clock
     from ha_monitor.reading.state import StateReader
     from ha_monitor.watch.feed import Feed
+    from ha_monitor.watch.snapshot import Snapshot
     from ha_monitor.watch.views import View
 
 _View = TypeVar("_View", bound="View")
@@ -34,15 +37,17 @@ class FixedKeys:
     fault = ""
     silence = 0.0
 
-    def __init__(self, keys: Mapping[str, bytes], clock: Clock, *, on_turn: Callable[[], None]) -> None:
-        self._keys = keys
+    def __init__(self, keys: Snapshot, clock: Clock, *, on_turn: Callable[[], None]) -> None:
+        self._items = keys.items
+        self._keys = sorted(keys.items)
         self._clock = clock
         self._on_turn = on_turn
         self._key_views: dict[str, KeyView] = {}
         self._state_views: dict[str, StateView] = {}
         self._unlisted: list[View] = []
+        self._prefixes: set[str] = set()
         self._asked = anyio.Event()
-        self.revision = len(keys)
+        self.revision = keys.revision
         self.proven_at = clock.time()
 
     def keys(self, prefix: str) -> KeyView:
@@ -68,6 +73,7 @@ class FixedKeys:
 
     def _ask(self, view: _View) -> _View:
         self._unlisted.append(view)
+        self._prefixes.add(view.prefix)
         self._asked.set()
         return view
 
@@ -75,6 +81,11 @@ class FixedKeys:
     def behind(self) -> _Unlisted | None:
         """A prefix that was asked for and not listed yet, if there is one."""
         return _Unlisted(self._unlisted[0].prefix, "not listed yet") if self._unlisted else None
+
+    @property
+    def prefixes(self) -> frozenset[str]:
+        """Every prefix that was asked for."""
+        return frozenset(self._prefixes)
 
     def feeds(self) -> Iterator[Feed]:
         """Give none: nothing is fed."""
@@ -91,10 +102,11 @@ class FixedKeys:
             self._asked = anyio.Event()
 
     def _list(self, view: View) -> None:
+        prefix = view.key("")
+        keys = self._keys[bisect_left(self._keys, prefix) : bisect_left(self._keys, range_end(prefix))]
         items = [
-            rpc.KeyValue(key=key.encode(), value=value, mod_revision=number, version=1)
-            for number, (key, value) in enumerate(self._keys.items(), 1)
-            if key.startswith(view.prefix)
+            rpc.KeyValue(key=key, value=item.value, mod_revision=item.revision, version=item.puts)
+            for key, item in ((key, self._items[key]) for key in keys)
         ]
         view.list_begins()
         for work in (view.put_items(items), view.list_ends(self.revision)):

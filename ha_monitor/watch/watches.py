@@ -95,6 +95,11 @@ class Watches:
         self._tasks.start_soon(feed.run, name=f"watch {view.prefix}")
         self._on_turn()  # there is a prefix that has not caught up, now: nobody may write on what is known so far
 
+    @property
+    def prefixes(self) -> frozenset[str]:
+        """Every prefix that is watched."""
+        return frozenset(self._feeds)
+
     def feeds(self) -> Iterator[Feed]:
         """Give all feeds."""
         return iter(self._feeds.values())

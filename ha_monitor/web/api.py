@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from ha_monitor.web import shapes
+from ha_monitor.web.explained import Explanation, explanation_shape
 from ha_monitor.web.shapes import encode, group_shape, resource_shape, transition_shape
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class Api:
             Endpoint("/api/v1/resources", shapes.ResourcesQuery, shapes.Resources, "Resources, page by page.",
                      self.resources),
             Endpoint("/api/v1/resources/{type}/{id}", shapes.NoQuery, shapes.Resource, "One resource.", self.resource),
+            Endpoint("/api/v1/explain/{type}/{id}", shapes.NoQuery, Explanation, "Why a resource is what it is.",
+                     self.explain),
             Endpoint("/api/v1/summary", shapes.NoQuery, dict[str, dict[str, int]],
                      "How many resources of each type have which status.", self.summary),
             Endpoint("/api/v1/group", shapes.NoQuery, shapes.Group, "Who shares the work, who has what.", self.group),
@@ -135,6 +138,13 @@ class Api:
         if record is None:
             raise _unknown(type, id)
         return 200, resource_shape(record)
+
+    def explain(self, query: shapes.NoQuery, type: str, id: str) -> tuple[int, Explanation]:  # noqa: A002
+        """Explain one resource."""
+        told = self._monitor.explain(type, id)
+        if told is None:
+            raise HTTPException(404, self._monitor.absent(type, id))
+        return 200, explanation_shape(told)
 
     def summary(self, query: shapes.NoQuery) -> tuple[int, Mapping[str, Mapping[str, int]]]:
         """Count."""

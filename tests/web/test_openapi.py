@@ -27,7 +27,7 @@ def test_every_path_is_described(shown: Shown) -> None:
     assert document["openapi"] == "3.1.0"
     assert set(document["paths"]) == {
         "/healthz", "/readyz", "/probe/{type}/{id}", "/api/v1/resources", "/api/v1/resources/{type}/{id}",
-        "/api/v1/summary", "/api/v1/group", "/api/v1/map", "/api/v1/history",
+        "/api/v1/explain/{type}/{id}", "/api/v1/summary", "/api/v1/group", "/api/v1/map", "/api/v1/history",
     }  # fmt: skip
     assert all(list(path) == ["get"] for path in document["paths"].values())
 

@@ -1,0 +1,100 @@
+"""Explains a published record: what stands there, what should, and why it is not written where the two differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ha_monitor.explain.report import Record, RecordState, Source
+from ha_monitor.model import Status
+from ha_monitor.publish.desire import Desire, Keep, Publish, Put, desire
+from ha_monitor.text import duration
+
+if TYPE_CHECKING:
+    from ha_monitor.evaluate.unit import Unit
+
+_LONGEST = 4_000  # characters of a record that are shown
+
+
+class Circumstances(NamedTuple):
+    """What decides whether a record is written, beside the resource itself.
+
+    ``form`` is ``None`` where nothing is published. ``once``: nobody publishes, since this monitor answers a question
+    and ends. The texts say what holds a write up, each empty where it does not. ``pause`` are seconds.
+    """
+
+    form: Publish | None
+    state_timeout: float
+    once: bool
+    frozen: str
+    deaf: str
+    elsewhere: str
+    fault: str
+    pause: float
+
+
+def explain_record(unit: Unit, key: str, around: Circumstances, now: float, *, numbered: bool) -> Record:
+    """Explain the record of a resource.
+
+    :param now: monotonic seconds.
+    :param numbered: revisions are not etcd's.
+    """
+    records = unit.family.records
+    if around.form is None or records is None:
+        return Record(Source(key, None), None, None, "off", "nothing is published here (--publish none)")
+    cell = records.cell(unit.id)
+    standing = None if cell is None or cell.state is None else cell.state.raw
+    revision = 0 if cell is None or cell.state is None else cell.revision
+    wanted = desire(unit.family, unit.id, around.form, standing, around.state_timeout, now)
+    state, why = _judge(unit, wanted, standing, around, now)
+    return Record(
+        Source(key, None if numbered and revision else revision),
+        _text(standing),
+        _text(wanted.value) if isinstance(wanted, Put) else None,
+        state,
+        why,
+    )
+
+
+def _judge(
+    unit: Unit, wanted: Desire, standing: bytes | None, around: Circumstances, now: float
+) -> tuple[RecordState, str]:
+    if isinstance(wanted, Keep):
+        return _kept(unit, wanted, standing, around, now)
+    if (wanted.value if isinstance(wanted, Put) else None) == standing:
+        return "right", "it is as it should be" + (f"; {around.elsewhere}" if around.elsewhere else "")
+    what = "another one should stand there" if isinstance(wanted, Put) else "none should stand there"
+    holds = around.frozen or around.deaf or around.elsewhere
+    if not holds and around.fault:
+        holds = f"nothing can be published: {around.fault}"
+    if not holds and around.pause:
+        holds = f"after the last conflict with another writer, the next write comes in {duration(around.pause)}"
+    if holds:
+        return "held", f"{what}; {holds}"
+    if around.once:
+        return "due", f"{what}; a monitor that runs on this etcd will write it"
+    return "due", f"{what}; it is about to be written"
+
+
+def _kept(
+    unit: Unit, wanted: Keep, standing: bytes | None, around: Circumstances, now: float
+) -> tuple[RecordState, str]:
+    if unit.foreign:
+        others = [entry.name for entry in unit.entries if entry.entry_type is None]
+        return "foreign", f"it is another worker's, since that serves {' and '.join(others)}: never touched from here"
+    stands = "there is none" if standing is None else "what stands there stands"
+    if unit.problem is not None:
+        if wanted.seconds is not None:
+            lasted = f"once the problem has lasted for {duration(around.state_timeout)}"
+            when = lasted if around.once else f"in {duration(wanted.seconds)}, unless it heals"
+            return "kept", f"with a problem nothing is published; what stands there is deleted {when}"
+        whose = "" if standing is None else ", since it is not known to be ours"
+        return "kept", f"with a problem nothing is published; {stands}{whose}"
+    waits = [entry for entry in unit.entries if (entry.shown or Status.UNKNOWN) is Status.UNKNOWN]
+    names = " and ".join(entry.name for entry in waits) or "an entry"
+    last = max((entry.absence.since + entry.timeout - now for entry in waits if entry.absence is not None), default=0.0)
+    soon = f", for {duration(last)} more at the most" if last > 0 and not around.once else ""
+    return "kept", f"nothing is published while {names} {'is' if len(waits) < 2 else 'are'} UNKNOWN{soon}; {stands}"
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "replace")[:_LONGEST]
