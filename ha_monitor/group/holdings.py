@@ -109,11 +109,10 @@ class Holdings:
             self._held[shard] = revision
 
     async def _give_up(self, shard: int) -> None:
+        revision = self._held.pop(shard)  # before etcd is asked: nothing may open it while the answer is on its way
         self.open.pop(shard, None)
-        revision = self._held[shard]
         await release(self._client, self._roster, shard, revision)
         self._given_up[shard] = revision
-        del self._held[shard]
         log.info("shard %d given up", shard)
 
     def open_soon(self, revision: int, tasks: TaskGroup) -> None:

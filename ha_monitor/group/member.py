@@ -144,13 +144,14 @@ class Member:
 
     async def _give_back(self) -> None:
         """Have no shards any more, and end the lease, which removes every key that was put with it."""
-        lease, self._lease, self._valid_until = self._lease, 0, 0.0
+        self._valid_until = 0.0
         self._holdings.clear()
-        if lease:
+        if self._lease:
             try:
-                await revoke(self._client, lease)
+                await revoke(self._client, self._lease)
             except EtcdError as error:
                 log.debug("%s", error)  # it has ended, or will
+            self._lease = 0  # not before: who is cancelled here ends, and has it to give back still
 
     async def _join(self) -> Identity:
         asked = self._clock.monotonic()
