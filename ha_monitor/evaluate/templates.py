@@ -119,7 +119,7 @@ class Templates:
             return
         if family is None:
             family = self._found(type_)
-        family.template_id = template_id
+        family.template_id = family.was_template_id = template_id
         family.template = template
         family.problem = self._problems.get(template_id)
         if template is not None:
@@ -132,6 +132,7 @@ class Templates:
         if self._outlet is not None:
             records = self._watches.states(self._keyspace.records(type_), self._read_record)
         family = self._fleet.families[type_] = Family(type_, configs, records)
+        family.templates = self._view
         configs.on_change = lambda id_: self._fleet.render_soon(family, (id_,))
         if records is not None and self._outlet is not None:
             outlet = self._outlet

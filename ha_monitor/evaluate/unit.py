@@ -23,14 +23,20 @@ _UNKNOWN = Status.UNKNOWN
 class Family:
     """The resources of one type and the template they are rendered by."""
 
-    __slots__ = ("configs", "leaving", "problem", "records", "template", "template_id", "type", "units", "unrendered")
+    __slots__ = (
+        "configs", "leaving", "problem", "records", "template", "template_id", "templates", "type", "units",
+        "unrendered", "was_template_id",
+    )  # fmt: skip
 
     def __init__(self, type_: str, configs: KeyView, records: StateView | None) -> None:
         self.type = type_
         self.configs = configs
         self.records = records
         """Where their records stand; ``None`` where nothing is published."""
+        self.templates: KeyView | None = None
         self.template_id: str | None = None
+        self.was_template_id: str | None = None
+        """The id of the template, after that is gone, too."""
         self.template: Template | None = None
         self.problem: str | None = None
         """Why the template can't be used."""
@@ -39,6 +45,11 @@ class Family:
         """Ids that wait to be rendered, anew or for the first time."""
         self.leaving: set[str] = set()
         """Ids whose record is ours, and vouched for by nobody any longer."""
+
+    def template_grounds(self) -> tuple[tuple[bytes, int], ...]:
+        """Give the key of the template and its revision (0: it is gone): what is said of the resources goes by it."""
+        templates, id_ = self.templates, self.was_template_id
+        return () if templates is None or id_ is None else ((templates.key(id_), templates.revision(id_)),)
 
 
 class Host(Protocol):
@@ -151,17 +162,20 @@ class Unit:
         return [(entry.name, entry.shown or _UNKNOWN) for entry in self.entries]
 
     def grounds(self) -> tuple[tuple[bytes, int], ...] | None:
-        """Give the keys of the states that the last verdict goes by, each with its revision (0: it is not there).
+        """Give the keys that the last verdict goes by beside the config, each with its revision (0: it is not there).
 
-        ``None`` where another verdict is to come.
+        Those are its template, what its parameters were found in, and its states. ``None`` where another verdict is to
+        come. A template or a config that has changed has put it into the family's ``unrendered`` at once.
         """
         for entry in self.entries:
             if entry.is_behind:
                 entry.evaluate()
         if self.queued or self.missing:
             return None
+        read = ((view.key(id_), view.revision(id_)) for view, id_, _ in self.hangs)
         cells = dict.fromkeys(cell for entry in self.entries for cell in entry.cells)
-        return tuple((cell.key, 0 if cell.state is None else cell.revision) for cell in cells)
+        states = ((cell.key, 0 if cell.state is None else cell.revision) for cell in cells)
+        return (*self.family.template_grounds(), *read, *states)
 
     def judge(self, wall: float) -> bool:
         """Work out status and active side from the entries; with a problem there is nothing to be said.
