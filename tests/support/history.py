@@ -79,9 +79,9 @@ class Recorder:
 
     def __init__(self, etcd: Etcd) -> None:
         """Begin with what is there now."""
-        self.writes = 0
-        self.wrong: list[str] = []
         self._etcd = etcd
+        self._judges: list[Judge] = []
+        """Of this store and of those before it."""
         self._judge = Judge({})
         self._revision = 0
         self._stop = threading.Event()
@@ -93,6 +93,7 @@ class Recorder:
         self._stop.clear()
         self._revision = self._etcd.revision()
         self._judge = Judge(self._etcd.items("", self._revision))
+        self._judges.append(self._judge)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -101,8 +102,16 @@ class Recorder:
         self._stop.set()
         self._thread.join(30.0)
         assert not self._thread.is_alive()
-        self.writes += self._judge.writes
-        self.wrong += self._judge.wrong
+
+    @property
+    def writes(self) -> int:
+        """How many writes of records there were."""
+        return sum(judge.writes for judge in self._judges)
+
+    @property
+    def wrong(self) -> list[str]:
+        """Writes of what was not so at their revision."""
+        return [words for judge in self._judges for words in judge.wrong]
 
     def catch_up(self, timeout: float = 30.0) -> None:
         """Wait until all that has happened so far is recorded; before its history is compacted, say."""
