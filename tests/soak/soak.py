@@ -22,6 +22,7 @@ import grpc
 from tests.faults.operate import compact, disarm, raise_no_space, wipe
 from tests.soak import members as single
 from tests.soak.changes import change, whole_site
+from tests.support import site
 from tests.support.etcd import Etcd
 from tests.support.group import Group
 from tests.support.history import Recorder
@@ -52,6 +53,8 @@ class Soak:
         self.relays = [Relay(self.etcd.port).__enter__() for _ in range(members)]
         for puts, deletes in whole_site(self.random):
             self.etcd.txn(puts, deletes)
+        self._has_beginner = False
+        """A member has begun since the last check."""
         self.recorder: Recorder | None = None
         self.group: Group | None = None
         if members > 1:
@@ -108,6 +111,7 @@ class Soak:
         assert self.group is not None
         self.group.lose(self.services[number])
         self.services[number] = self.group.begin(self.relays[number].url)
+        self._has_beginner = True
 
     # -- one round: changes, a fault among them, and the oracle
 
@@ -139,6 +143,11 @@ class Soak:
         """Wait until all are ready, each has its share, and all is right."""
         for service in self.services:
             service.wait_ready(SETTLED_WITHIN)
+        if (
+            self._has_beginner
+        ):  # while a template can't be used, one that begins knows of no record that it is the group's
+            self.etcd.txn(site.ha_template())
+            self._has_beginner = False
         until = time.monotonic() + SETTLED_WITHIN
         while wrong := differences(self.etcd.items("/")):
             assert time.monotonic() < until, f"{'; '.join(wrong)}\n{self._logs()}"
