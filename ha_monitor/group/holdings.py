@@ -55,7 +55,7 @@ class Holdings:
         self.open: dict[int, Fence] = {}
         """The shards that we may publish for."""
         self.taken = 0
-        """How often a shard was opened."""
+        """How often a shard came to us; one that is opened again after a gap has been ours all the time."""
         self._client = client
         self._roster = roster
         self._grounds = grounds
@@ -64,6 +64,8 @@ class Holdings:
         """The shards that are ours in etcd, with the revisions at which their keys were created."""
         self._opening: set[int] = set()
         self._given_up: dict[int, int] = {}
+        self._opened: dict[int, int] = {}
+        """The last of each shard that was open: the revision at which its key was created."""
 
     def fence(self, type_: str, id_: str) -> Fence | None:
         """Give the fence of a resource's shard; ``None`` where that is not open."""
@@ -138,7 +140,11 @@ class Holdings:
         opened = {shard for shard, created in shards.items() if self._held.get(shard) == created}
         for shard in opened:
             self.open[shard] = Fence(self._roster.shard_key(shard), shards[shard])
+        again = {shard for shard in opened if self._opened.get(shard) == shards[shard]}
+        for words, some in (("shards taken: %s", opened - again), ("shards published for again: %s", again)):
+            if some:
+                log.info(words, ", ".join(str(shard) for shard in sorted(some)))
+        self.taken += len(opened - again)
         if opened:
-            self.taken += len(opened)
-            log.info("shards taken: %s", ", ".join(str(shard) for shard in sorted(opened)))
+            self._opened.update((shard, shards[shard]) for shard in opened)
             await self._grounds.take_over(lambda type_, id_: shard_of(type_, id_, self._shards) in opened)

@@ -145,6 +145,7 @@ def test_a_member_that_finds_another_group_where_its_own_was_waits_until_it_is_g
 def test_wrong_settings_are_named() -> None:
     for options, words in (
         (("--group", "a/b"), "group: 'a/b'"),
+        (("--group", "maintenance"), "group: 'maintenance' is where"),
         (("--group", "edge", "--publish", "none"), "nothing to share with --publish none"),
         (("--shards", "2"), "shards: they are shared by the members of a --group"),
         (("--group", "edge", "--shards", "0"), "shards: '0'"),
