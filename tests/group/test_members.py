@@ -133,6 +133,8 @@ def test_a_member_that_finds_another_group_where_its_own_was_waits_until_it_is_g
         assert (
             "it is no member of group edge: /ha_monitor/edge/: member other runs with --shards 5" in answer[1].decode()
         )
+        said = command("status", "--url", member.url).stdout.decode()
+        assert "group edge: OUTSIDE here: /ha_monitor/edge/: member other runs with --shards 5" in said
         own_etcd.put(PAIR.primary_state, site.DOWN)
         own_etcd.delete(f"{KEYS}members/other")
         own_etcd.wait_record(PAIR.record, site.record(primary="DOWN"))
