@@ -47,7 +47,7 @@ async def refresh(client: EtcdClient, lease_id: int, timeout: float) -> Lease:
     async def ask(connection: Connection) -> rpc.LeaseKeepAliveResponse:
         call = connection.lease.LeaseKeepAlive(timeout=timeout, metadata=connection.metadata)
         try:
-            # Not closed on our side: gRPC fails in its own words where the call has ended just before (ExecuteBatchError).
+            # Not closed on our side: where the call has ended just before, gRPC fails in words of its own for that.
             with contextlib.suppress(asyncio.InvalidStateError):  # it has ended; reading tells why
                 await call.write(rpc.LeaseKeepAliveRequest(ID=lease_id))
             reply = await call.read()
