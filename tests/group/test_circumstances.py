@@ -129,3 +129,28 @@ def test_a_lease_that_is_longer_than_asked_for_counts() -> None:
     finally:
         group.close()
         slow.close()
+
+
+@pytest.mark.parametrize(
+    "ended", [PAIR.config, site.template_key("ha_interface_monitoring")], ids=["config", "template"]
+)
+def test_who_takes_over_deletes_the_record_of_a_resource_that_ended_meanwhile(own_etcd: Etcd, ended: str) -> None:
+    """No record tells by its keys that it is the group's here: the next one knows since it has evaluated all along."""
+    text = "{% if secondary_interface_id %}" + site.PAIR + "{% endif %}"
+    own_etcd.txn(site.template("ha_interface_monitoring", text) | PAIR.keys())
+    strange = site.monitoring_key("ha_interfaces", "strange")
+    own_etcd.put(strange, site.record())
+    group = Group(own_etcd, shards=1)
+    try:
+        active = group.start()
+        own_etcd.wait_record(PAIR.record, site.record())
+        standby = group.start()
+        group.lose(active)
+        active.kill()
+        own_etcd.delete(ended)
+        own_etcd.wait_record(PAIR.record, None)
+        assert group.status(standby)["owned"] == [0]
+        assert own_etcd.record(strange) == site.record()
+        standby.stop()
+    finally:
+        group.close()
