@@ -123,6 +123,7 @@ class Templates:
         family.template = template
         family.problem = self._problems.get(template_id)
         if template is not None:
+            family.names = template.served_names
             self._prefetch(template)
         self._render_all(family)
 
@@ -169,7 +170,7 @@ class Templates:
         family = None if type_ is None else self._fleet.families.get(type_)
         if family is None or family.template_id != template_id:
             return
-        family.template_id = family.template = family.problem = None
+        family.template_id = family.template = family.names = family.problem = None
         self._render_all(family)
         for other, other_type in self._others(template_id):
             if other_type == type_:

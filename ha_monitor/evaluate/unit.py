@@ -9,7 +9,7 @@ from ha_monitor.evaluate.verdict import active, verdict
 from ha_monitor.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from ha_monitor.clock import Timer
     from ha_monitor.evaluate.entry import Entry
@@ -24,7 +24,7 @@ class Family:
     """The resources of one type and the template they are rendered by."""
 
     __slots__ = (
-        "configs", "leaving", "problem", "records", "template", "template_id", "templates", "type", "units",
+        "configs", "leaving", "names", "problem", "records", "template", "template_id", "templates", "type", "units",
         "unrendered", "was_template_id",
     )  # fmt: skip
 
@@ -38,6 +38,9 @@ class Family:
         self.was_template_id: str | None = None
         """The id of the template, after that is gone, too."""
         self.template: Template | None = None
+        self.names: Collection[str] | None = None
+        """The entries by which a record is known as ours: the template's, or, where it can't be used, those of the last
+        one that could; ``None`` where they are not the same for all resources, or there is no template."""
         self.problem: str | None = None
         """Why the template can't be used."""
         self.units: dict[str, Unit] = {}
