@@ -62,7 +62,8 @@ class Holdings:
         self._shards = shards
         self._held: dict[int, int] = {}
         """The shards that are ours in etcd, with the revisions at which their keys were created."""
-        self._opening: set[int] = set()
+        self._opening: dict[int, int] = {}
+        """Those of them that are to be opened once all is proven, in the same form."""
         self._given_up: dict[int, int] = {}
         self._opened: dict[int, int] = {}
         """The last of each shard that was open: the revision at which its key was created."""
@@ -125,7 +126,7 @@ class Holdings:
         shards = {
             shard: created
             for shard, created in self._held.items()
-            if shard not in self.open and shard not in self._opening
+            if shard not in self.open and self._opening.get(shard) != created
         }
         if shards:
             self._opening.update(shards)
@@ -136,7 +137,9 @@ class Holdings:
         await self._grounds.prove(revision)
         for _ in range(_TURNS):
             await anyio.lowlevel.checkpoint()
-        self._opening.difference_update(shards)
+        for shard, created in shards.items():
+            if self._opening.get(shard) == created:  # and not lost, and taken again, meanwhile
+                del self._opening[shard]
         opened = {shard for shard, created in shards.items() if self._held.get(shard) == created}
         for shard in opened:
             self.open[shard] = Fence(self._roster.shard_key(shard), shards[shard])

@@ -224,6 +224,7 @@ class Member:
                     await self._holdings.balance(me)
             except EtcdError as error:
                 self._on_fault(error)
+                self._holdings.open_soon(0, tasks)  # those that were taken before it failed
                 await anyio.sleep(self._moves.delay())
                 continue
             self._moves.reset()

@@ -141,3 +141,25 @@ async def test_a_shard_that_could_not_be_given_up_is_given_up_at_the_next_try(et
     await holdings.balance(holder.me)
     assert list(holdings.open) == [0]
     assert etcd.get(f"{PREFIX}shards/1") is None
+
+
+async def test_a_shard_that_was_lost_and_taken_again_while_it_was_to_be_opened_is_opened(
+    etcd: Etcd, holder: Holder
+) -> None:
+    holdings = holder.holdings
+    async with anyio.create_task_group() as tasks:
+        await holdings.balance(holder.me)
+        holdings.open_soon(0, tasks)
+        await turns()
+        etcd.delete(f"{PREFIX}shards/1")
+        holder.look()
+        await holdings.balance(holder.me)
+        holdings.open_soon(0, tasks)
+        holder.look()
+        await holdings.balance(holder.me)
+        holdings.open_soon(0, tasks)
+        holder.ground.proven.set()
+    created = {kv.key.decode(): kv.create_revision for kv in etcd.range(f"{PREFIX}shards/").kvs}
+    assert {fence.key.decode(): fence.revision for fence in holdings.open.values()} == created
+    assert sorted(holdings.open) == [0, 1]
+    assert holdings.taken == 2
