@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 SECONDS ?= 60
 SEED ?=
+MEMBERS ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .PHONY: demo test lint types format pytest soak bench picture clean
@@ -26,9 +27,9 @@ types: $(VENV)/.test
 pytest: $(VENV)/.test
 	$(BIN)/python -m pytest -q $(ARGS)
 
-# Random changes and faults, with an oracle: make soak SECONDS=1800 [SEED=7]
+# Random changes and faults, with an oracle: make soak SECONDS=1800 [SEED=7] [MEMBERS=3]
 soak: $(VENV)/.test
-	$(BIN)/python -m tests.soak.soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.soak.soak --seconds $(SECONDS) --members $(MEMBERS) $(if $(SEED),--seed $(SEED))
 
 # Speed and size, each figure beside its floor: make bench [ARGS="-n 20000 --rounds 1 --json figures.json"]
 bench: $(VENV)/.test

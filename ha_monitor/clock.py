@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_SUSPENDED_TOO: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+"""Linux's clock that goes on while the machine is suspended, as its monotonic one does not: a virtual machine that
+wakes up would take what it knows, and its lease, for as young as they were before."""
+
 
 class Timer(Protocol):
     """A call that is due later."""
@@ -24,7 +28,7 @@ class Clock(Protocol):
         """Seconds since the epoch, for showing only: it jumps when somebody sets it."""
 
     def monotonic(self) -> float:
-        """Seconds on a clock that never jumps, for every decision."""
+        """Seconds on a clock that nobody sets, for every decision."""
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Call back on the event loop after ``delay`` seconds."""
@@ -38,8 +42,8 @@ class SystemClock:
         return time.time()
 
     def monotonic(self) -> float:
-        """Give the monotonic clock."""
-        return time.monotonic()
+        """Give the clock that counts since the machine was started."""
+        return time.monotonic() if _SUSPENDED_TOO is None else time.clock_gettime(_SUSPENDED_TOO)
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Call back on the running event loop."""

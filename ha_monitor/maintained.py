@@ -33,7 +33,7 @@ class Maintained:
 
     def __len__(self) -> int:
         """How many are frozen at this moment."""
-        return sum(not self._is_over(found) for found in self.view.items.values())
+        return sum(not self._is_over(found.maintenance) for found in self.view.items.values())
 
     def of(self, type_: str, id_: str) -> Maintenance | None:
         """Give why a resource is frozen; ``None`` where it is not."""
@@ -41,7 +41,12 @@ class Maintained:
         if not items:  # nearly always
             return None
         found = items.get((type_, id_))
-        return None if found is None or self._is_over(found) else found
+        return None if found is None or self._is_over(found.maintenance) else found.maintenance
+
+    def grounds(self, type_: str, id_: str) -> tuple[tuple[bytes, int], ...]:
+        """Give the key of a resource, with its revision: 0 where it is not there, and the resource not frozen."""
+        found = self.view.items.get((type_, id_))
+        return ((self.view.key(f"{type_}/{id_}"), 0 if found is None else found.revision),)
 
     def _is_over(self, found: Maintenance) -> bool:
         return found.until is not None and found.until <= self._clock.time()
@@ -56,15 +61,18 @@ class Maintained:
         if timer is not None:
             timer.cancel()
         found = self.view.items.get(at)
-        if found is None or found.until is None or self._is_over(found):
+        until = None if found is None else found.maintenance.until
+        if until is None:
             return
-        wait = min(max(found.until - self._clock.time(), 0.0), LONGEST_WAIT)
+        left = until - self._clock.time()
+        if left <= 0:
+            return
 
         def look() -> None:
-            if self._is_over(found):
+            if until <= self._clock.time():
                 del self._timers[at]
                 self._on_change(type_, id_)
             else:
                 self._watch_the_clock(type_, id_)
 
-        self._timers[at] = self._clock.call_later(wait, look)
+        self._timers[at] = self._clock.call_later(min(left, LONGEST_WAIT), look)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ha_monitor.group.member import Member
 from ha_monitor.group.roster import Roster
+from ha_monitor.text import legible
 
 if TYPE_CHECKING:
     import asyncio
@@ -64,8 +65,8 @@ def open_member(
         return None
     roster = Roster(settings.group_keys)
     member = Member(
-        client, clock, roster, grounds, group=settings.group, name=socket.gethostname(), shards=settings.shards,
-        ttl=settings.lease_ttl, on_fault=on_fault,
+        client, clock, roster, grounds, group=settings.group, name=legible(socket.gethostname()),
+        shards=settings.shards, ttl=settings.lease_ttl, on_fault=on_fault,
     )  # fmt: skip
     grounds.publisher.records.mandate = member
     watches.follow(roster)

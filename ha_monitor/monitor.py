@@ -172,7 +172,8 @@ class HaMonitor:
                 client, clock, form=Publish(settings.publish), state_timeout=settings.state_timeout,
                 on_fault=self._fault,
             )  # fmt: skip
-            self._publisher.records.is_frozen = lambda type_, id_: self._maintained.of(type_, id_) is not None
+            if settings.maintenance_prefix:
+                self._publisher.records.freezer = self._maintained
             self._fleet.on_settled = self._publisher.want
             if isinstance(self._watches, Watches) and isinstance(self._pulse, Pulse):
                 grounds = MonitorGrounds(self._fleet, self._pulse, self._publisher, self._synced)

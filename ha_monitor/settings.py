@@ -253,6 +253,8 @@ class Settings(BaseModel):
             raise ValueError("config-prefix must not be a prefix of states or records as well")
         if self.group is not None and self.publish == "none":
             raise ValueError("group: there is nothing to share with --publish none")
+        if self.group == "maintenance":
+            raise ValueError("group: 'maintenance' is where the keys of resources in maintenance are")
         if self.group is None and self.shards > 1:
             raise ValueError("shards: they are shared by the members of a --group")
         self.catalog  # noqa: B018 - reads the schema files, so that a wrong one is told at the start

@@ -20,9 +20,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
+from ha_monitor import Settings
 from ha_monitor.cli import cli
+from ha_monitor.group.member import FAREWELL
 from tests.support import confine, site
-from tests.support.service import Service, command
+from tests.support.service import STOP, Service, command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -156,6 +158,36 @@ def test_the_manifests_commands_are_accepted(tmp_path: Path) -> None:
         accepted(line.replace("/run/ha-monitor/", f"{tmp_path}/").split())
 
 
+def deployed(kind: str) -> Any:
+    """Give the one document of a kind of the stand-alone deployment."""
+    (found,) = (d for d in documents(EXAMPLES / "kubernetes" / "deployment.yaml") if d["kind"] == kind)
+    return found
+
+
+def test_the_deployment_is_a_group_of_which_two_are_there_at_any_time() -> None:
+    deployment, budget = deployed("Deployment")["spec"], deployed("PodDisruptionBudget")["spec"]
+    config = YAML(typ="safe", pure=True).load(deployed("ConfigMap")["data"]["config.yaml"])
+    settings = Settings(group=config["group"], shards=config["shards"], lease_ttl=config["lease-ttl"])
+    assert deployment["replicas"] == 3
+    assert settings.shards % deployment["replicas"] == 0  # each has as much
+    assert settings.shards >= 2 * deployment["replicas"]
+    labels = deployment["template"]["metadata"]["labels"]
+    assert budget["selector"] == deployment["selector"]
+    assert budget["selector"]["matchLabels"].items() <= labels.items()
+    assert 2 <= budget["minAvailable"] < deployment["replicas"]  # and a node can be drained
+    assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+    assert deployment["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    assert deployment["template"]["spec"]["terminationGracePeriodSeconds"] > STOP + FAREWELL
+    assert deployed("Service")["spec"]["selector"] == deployment["selector"]["matchLabels"]
+    (missing,) = (
+        rule["expr"]
+        for group in documents(PROMETHEUS / "alerts.yaml")[0]["groups"]
+        for rule in group["rules"]
+        if rule["alert"] == "HaMonitorMembersMissing"
+    )
+    assert missing.endswith(f" < {deployment['replicas']}")
+
+
 def test_no_container_has_a_right_that_it_does_not_need() -> None:
     for name, pod in pods():
         assert pod["automountServiceAccountToken"] is False, name
@@ -220,7 +252,7 @@ def test_the_image_is_built_of_what_it_copies_and_runs_as_nobody(tmp_path: Path)
 def test_every_probe_metric_and_query_is_answered(etcd: Etcd, service: StartService) -> None:
     pair = site.HaInterface()
     etcd.txn(site.ha_template() | pair.keys())
-    running = service()
+    running = service("--group", "main")
     probes = {
         probe["httpGet"]["path"]
         for _, container in containers()

@@ -12,7 +12,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from ha_monitor.text import local_time, parsed, printable
+from ha_monitor.text import local_time, parsed, printable, ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -65,20 +65,24 @@ def board(
     worst = next((code for code in _WORDS if code in letters), "U")
     parts.append(Text(headline(letters), _STYLES[worst]))
     if group is not None and group.name is not None:
-        parts.append(Text(printable(group_line(group)), "bold red" if group.unowned else ""))
+        parts.append(Text(printable(group_line(group)), "bold red" if group.unowned or group.fault else ""))
     parts.append(resources_table(resources, width))
     return Group(*parts)
 
 
 def group_line(group: shapes.Group) -> str:
-    """Say who shares the work: ``group edge: active here, shards 0, 3 of 4; 2 members``."""
-    parts = "shard" if len(group.owned) == 1 else "shards"
-    owned = f", {parts} {', '.join(map(str, group.owned))} of {group.shards}" if group.owned else ""
+    """Say who shares the work: ``group edge: active here, shards 0, 2-3 of 4; 2 members``."""
+    if group.fault:
+        here = f"OUTSIDE here: {group.fault}"
+    else:
+        here = f"{group.role} here" + (f", {_shards(group.owned)} of {group.shards}" if group.owned else "")
     members = f"{len(group.members)} member{'' if len(group.members) == 1 else 's'}"
-    words = f"group {group.name}: {group.role} here{owned}; {members}"
-    if group.unowned:
-        words += f"; NOBODY PUBLISHES shards {', '.join(map(str, group.unowned))}"
-    return words
+    words = f"group {group.name}: {here}; {members}"
+    return f"{words}; NOBODY PUBLISHES FOR {_shards(group.unowned)}" if group.unowned else words
+
+
+def _shards(numbers: Sequence[int]) -> str:
+    return f"shard{'' if len(numbers) == 1 else 's'} {ranges(numbers)}"
 
 
 def headline(letters: str) -> str:

@@ -5,6 +5,8 @@ One refresh is one stream of one message: a stream that stays open would be one 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,15 +47,17 @@ async def refresh(client: EtcdClient, lease_id: int, timeout: float) -> Lease:
     async def ask(connection: Connection) -> rpc.LeaseKeepAliveResponse:
         call = connection.lease.LeaseKeepAlive(timeout=timeout, metadata=connection.metadata)
         try:
-            await call.write(rpc.LeaseKeepAliveRequest(ID=lease_id))
-            await call.done_writing()
-            async for reply in call:
-                return reply
+            # Not closed on our side: where the call has ended just before, gRPC fails in words of its own for that.
+            with contextlib.suppress(asyncio.InvalidStateError):  # it has ended; reading tells why
+                await call.write(rpc.LeaseKeepAliveRequest(ID=lease_id))
+            reply = await call.read()
         finally:
             call.cancel()
             with anyio.move_on_after(_LAST_WORD, shield=True):
                 await call.code()
-        raise EtcdUnavailable(f"{doing}: the server ended the stream")
+        if not isinstance(reply, rpc.LeaseKeepAliveResponse):
+            raise EtcdUnavailable(f"{doing}: the server ended the stream")
+        return reply
 
     reply = await client.call(doing, ask)
     return Lease(lease_id, float(reply.TTL), reply.header.revision)

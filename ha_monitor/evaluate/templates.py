@@ -138,10 +138,11 @@ class Templates:
             return
         if family is None:
             family = self._found(type_)
-        family.template_id = template_id
+        family.template_id = family.was_template_id = template_id
         family.template = template
         family.problem = self._problems.get(template_id)
         if template is not None:
+            family.names = template.served_names
             self._prefetch(template)
         self._render_all(family)
 
@@ -151,6 +152,7 @@ class Templates:
         if self._with_records:
             records = self._watches.states(self._keyspace.records(type_), self._read_record)
         family = self._fleet.families[type_] = Family(type_, configs, records)
+        family.templates = self._view
         configs.on_change = lambda id_: self._fleet.render_soon(family, (id_,))
         if records is not None and self._outlet is not None:
             outlet = self._outlet
@@ -187,7 +189,7 @@ class Templates:
         family = None if type_ is None else self._fleet.families.get(type_)
         if family is None or family.template_id != template_id:
             return
-        family.template_id = family.template = family.problem = None
+        family.template_id = family.template = family.names = family.problem = None
         self._render_all(family)
         for other, other_type in self._others(template_id):
             if other_type == type_:

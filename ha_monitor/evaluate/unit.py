@@ -10,7 +10,7 @@ from ha_monitor.evaluate.verdict import active, verdict
 from ha_monitor.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from ha_monitor.clock import Timer
     from ha_monitor.evaluate.entry import Entry
@@ -25,8 +25,8 @@ class Family:
     """The resources of one type and the template they are rendered by."""
 
     __slots__ = (
-        "configs", "damped", "leaving", "prefixes", "problem", "records", "template", "template_id", "type",
-        "units", "unrendered",
+        "configs", "damped", "leaving", "names", "prefixes", "problem", "records", "template", "template_id",
+        "templates", "type", "units", "unrendered", "was_template_id",
     )  # fmt: skip
 
     def __init__(self, type_: str, configs: KeyView, records: StateView | None) -> None:
@@ -34,8 +34,14 @@ class Family:
         self.configs = configs
         self.records = records
         """Where their records stand; ``None`` where nothing is published."""
+        self.templates: KeyView | None = None
         self.template_id: str | None = None
+        self.was_template_id: str | None = None
+        """The id of the template, after that is gone, too."""
         self.template: Template | None = None
+        self.names: Collection[str] | None = None
+        """The entries by which a record is known as ours: the template's, or, where it can't be used, those of the last
+        one that could; ``None`` where they are not the same for all resources, or there is no template."""
         self.problem: str | None = None
         """Why the template can't be used."""
         self.units: dict[str, Unit] = {}
@@ -47,6 +53,11 @@ class Family:
         """What its resources hang on: they are as fresh as the watches of these."""
         self.damped = False
         """Some entry is damped."""
+
+    def template_grounds(self) -> tuple[tuple[bytes, int], ...]:
+        """Give the key of the template and its revision (0: it is gone): what is said of the resources goes by it."""
+        templates, id_ = self.templates, self.was_template_id
+        return () if templates is None or id_ is None else ((templates.key(id_), templates.revision(id_)),)
 
 
 class Host(Protocol):
@@ -159,17 +170,20 @@ class Unit:
         return [(entry.name, entry.shown or _UNKNOWN) for entry in self.entries]
 
     def grounds(self) -> tuple[tuple[bytes, int], ...] | None:
-        """Give the keys of the states that the last verdict goes by, each with its revision (0: it is not there).
+        """Give the keys that the last verdict goes by beside the config, each with its revision (0: it is not there).
 
-        ``None`` where another verdict is to come.
+        Those are its template, what its parameters were found in, and its states. ``None`` where another verdict is to
+        come. A template or a config that has changed has put it into the family's ``unrendered`` at once.
         """
         for entry in self.entries:
             if entry.is_behind:
                 entry.evaluate()
         if self.queued or self.missing:
             return None
+        read = ((view.key(id_), view.revision(id_)) for view, id_, _ in self.hangs)
         cells = dict.fromkeys(cell for entry in self.entries for cell in entry.cells)
-        return tuple((cell.key, 0 if cell.state is None else cell.revision) for cell in cells)
+        states = ((cell.key, 0 if cell.state is None else cell.revision) for cell in cells)
+        return (*self.family.template_grounds(), *read, *states)
 
     def damp(self, now: float, *, heard: bool) -> float | None:
         """Work out what counts for entries that are damped; gives when to do so again (monotonic seconds).

@@ -55,15 +55,18 @@ class Holdings:
         self.open: dict[int, Fence] = {}
         """The shards that we may publish for."""
         self.taken = 0
-        """How often a shard was opened."""
+        """How often a shard came to us; one that is opened again after a gap has been ours all the time."""
         self._client = client
         self._roster = roster
         self._grounds = grounds
         self._shards = shards
         self._held: dict[int, int] = {}
         """The shards that are ours in etcd, with the revisions at which their keys were created."""
-        self._opening: set[int] = set()
+        self._opening: dict[int, int] = {}
+        """Those of them that are to be opened once all is proven, in the same form."""
         self._given_up: dict[int, int] = {}
+        self._opened: dict[int, int] = {}
+        """The last of each shard that was open: the revision at which its key was created."""
 
     def fence(self, type_: str, id_: str) -> Fence | None:
         """Give the fence of a resource's shard; ``None`` where that is not open."""
@@ -109,11 +112,10 @@ class Holdings:
             self._held[shard] = revision
 
     async def _give_up(self, shard: int) -> None:
+        revision = self._held.pop(shard)  # before etcd is asked: nothing may open it while the answer is on its way
         self.open.pop(shard, None)
-        revision = self._held[shard]
         await release(self._client, self._roster, shard, revision)
         self._given_up[shard] = revision
-        del self._held[shard]
         log.info("shard %d given up", shard)
 
     def open_soon(self, revision: int, tasks: TaskGroup) -> None:
@@ -124,7 +126,7 @@ class Holdings:
         shards = {
             shard: created
             for shard, created in self._held.items()
-            if shard not in self.open and shard not in self._opening
+            if shard not in self.open and self._opening.get(shard) != created
         }
         if shards:
             self._opening.update(shards)
@@ -135,11 +137,17 @@ class Holdings:
         await self._grounds.prove(revision)
         for _ in range(_TURNS):
             await anyio.lowlevel.checkpoint()
-        self._opening.difference_update(shards)
+        for shard, created in shards.items():
+            if self._opening.get(shard) == created:  # and not lost, and taken again, meanwhile
+                del self._opening[shard]
         opened = {shard for shard, created in shards.items() if self._held.get(shard) == created}
         for shard in opened:
             self.open[shard] = Fence(self._roster.shard_key(shard), shards[shard])
+        again = {shard for shard in opened if self._opened.get(shard) == shards[shard]}
+        for words, some in (("shards taken: %s", opened - again), ("shards published for again: %s", again)):
+            if some:
+                log.info(words, ", ".join(str(shard) for shard in sorted(some)))
+        self.taken += len(opened - again)
         if opened:
-            self.taken += len(opened)
-            log.info("shards taken: %s", ", ".join(str(shard) for shard in sorted(opened)))
+            self._opened.update((shard, shards[shard]) for shard in opened)
             await self._grounds.take_over(lambda type_, id_: shard_of(type_, id_, self._shards) in opened)

@@ -144,13 +144,14 @@ class Member:
 
     async def _give_back(self) -> None:
         """Have no shards any more, and end the lease, which removes every key that was put with it."""
-        lease, self._lease, self._valid_until = self._lease, 0, 0.0
+        self._valid_until = 0.0
         self._holdings.clear()
-        if lease:
+        if self._lease:
             try:
-                await revoke(self._client, lease)
+                await revoke(self._client, self._lease)
             except EtcdError as error:
                 log.debug("%s", error)  # it has ended, or will
+            self._lease = 0  # not before: who is cancelled here ends, and has it to give back still
 
     async def _join(self) -> Identity:
         asked = self._clock.monotonic()
@@ -223,6 +224,7 @@ class Member:
                     await self._holdings.balance(me)
             except EtcdError as error:
                 self._on_fault(error)
+                self._holdings.open_soon(0, tasks)  # those that were taken before it failed
                 await anyio.sleep(self._moves.delay())
                 continue
             self._moves.reset()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from ha_monitor.publish.conflicts import Conflicts
-from ha_monitor.publish.desire import Desire, Keep, Publish, Put, desire
+from ha_monitor.publish.desire import Delete, Desire, Keep, Publish, Put, desire
 from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION, Write
 
 if TYPE_CHECKING:
@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 
     from ha_monitor.clock import Clock, Timer
     from ha_monitor.evaluate.unit import Family
-    from ha_monitor.publish.fence import Mandate
+    from ha_monitor.publish.fence import Freezer, Mandate
     from ha_monitor.watch.states import Cell
 
 LATE = 5.0
 """Seconds after etcd is heard again in which a write whose answer was lost may still land: a frozen member takes what
 waits in its sockets as soon as it goes on."""
 
-_STATES_COMPARED = COMPARISONS_IN_A_TRANSACTION - 2
-"""States that a record of a group is fenced by: beside them, its shard and its config are compared."""
+_GROUNDS_COMPARED = COMPARISONS_IN_A_TRANSACTION - 4
+"""Keys that a record of a group is fenced by; beside them, its shard, its config and the record itself are compared."""
 
 Key: TypeAlias = "tuple[Family, str]"
+Grounds: TypeAlias = "tuple[tuple[bytes, int], ...]"
 
 
 class Decider:
@@ -42,8 +43,8 @@ class Decider:
         """
         self.mandate: Mandate | None = None
         """Says which records are ours to write; ``None``: all of them."""
-        self.is_frozen: Callable[[str, str], bool] = lambda type_, id_: False
-        """Tells whether a resource, by type and id, is in maintenance: its record is left as it is."""
+        self.freezer: Freezer | None = None
+        """Says which records are frozen; ``None``: none is."""
         self._clock = clock
         self._form = form
         self._state_timeout = state_timeout
@@ -60,11 +61,13 @@ class Decider:
         """Give what is to be written; ``None`` where nothing is, now."""
         assert family.records is not None  # noqa: S101 - want() let none other in
         key, record = (family, id_), family.records.key(id_)
-        if self.is_frozen(family.type, id_):
+        if self.freezer is not None and self.freezer.of(family.type, id_) is not None:
             self._foreign.discard(key)  # whoever froze it may write it
             return None
         cell = family.records.at(record)
         standing = _value(cell)
+        if id_ in family.unrendered and id_ in family.units:
+            return None  # what is known of it is out of date; once it is rendered anew, it is looked at again
         now = self._clock.monotonic()
         wanted = desire(family, id_, self._form, standing, self._state_timeout, now)
         self._note(family, id_, wanted, standing)
@@ -78,17 +81,15 @@ class Decider:
             if wanted.seconds is not None:
                 self.look_later(family, id_, wanted.seconds)
             return None
-        states: tuple[tuple[bytes, int], ...] = ()
-        if isinstance(wanted, Put):
-            if standing == wanted.value or self._is_paused(family, id_, now):
-                return None
-            if fence is not None:
-                grounds = family.units[id_].grounds()
-                if grounds is None:
-                    return None  # another verdict is to come, and is heard of
-                states = grounds if len(grounds) <= _STATES_COMPARED else ()
+        if isinstance(wanted, Put) and (standing == wanted.value or self._is_paused(family, id_, now)):
+            return None
+        grounds = () if fence is None else _grounds(family, id_, wanted)
+        if grounds is None:
+            return None  # another verdict is to come, and is heard of
+        if fence is not None and self.freezer is not None:
+            grounds = (*grounds, *self.freezer.grounds(family.type, id_))
         revision = 0 if cell is None else cell.revision
-        return Write(family, id_, wanted, record, revision, family.configs.key(id_), since, fence, states)
+        return Write(family, id_, wanted, record, revision, family.configs.key(id_), since, fence, grounds)
 
     def _note(self, family: Family, id_: str, wanted: Desire, standing: bytes | None) -> None:
         key = (family, id_)
@@ -182,3 +183,12 @@ class Decider:
 def _value(cell: Cell | None) -> bytes | None:
     """Give the record that stands at a key."""
     return None if cell is None or cell.state is None else cell.state.raw
+
+
+def _grounds(family: Family, id_: str, wanted: Put | Delete) -> Grounds | None:
+    """Give what a write goes by beside the config; ``None`` where another verdict is to come."""
+    unit = family.units.get(id_)
+    if unit is None:  # of a config that is gone, there is no record whatever the template says
+        return family.template_grounds() if wanted.config_revision else ()
+    grounds = unit.grounds()
+    return () if grounds is not None and len(grounds) > _GROUNDS_COMPARED else grounds

@@ -83,7 +83,6 @@ def record_of(statuses: Sequence[tuple[str, Status]], version: int | None, form:
 
 def _claims(family: Family, standing: bytes, form: Publish) -> bool:
     """Tell whether a record is of our making, by the template alone: the resource is gone, or can't be rendered."""
-    names = None if family.template is None else family.template.served_names
-    if names is None:
+    if family.names is None:
         return False
-    return is_ours(standing, ("monitoring",) if form is Publish.GOHAN else names)
+    return is_ours(standing, ("monitoring",) if form is Publish.GOHAN else family.names)

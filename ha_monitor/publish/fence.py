@@ -14,6 +14,16 @@ class Fence(Struct, frozen=True):
     revision: int
 
 
+class Freezer(Protocol):
+    """Says which records are left as they are, for maintenance."""
+
+    def of(self, type_: str, id_: str) -> object | None:
+        """Give why a resource is frozen; ``None`` where it is not."""
+
+    def grounds(self, type_: str, id_: str) -> tuple[tuple[bytes, int], ...]:
+        """Give the key that would freeze it, with its revision (0: it is not there), where there can be one."""
+
+
 class Mandate(Protocol):
     """Says which records are ours to write."""
 

@@ -20,7 +20,7 @@ from ha_monitor.errors import EtcdError
 from ha_monitor.measures import Histogram
 from ha_monitor.publish.decider import Decider
 from ha_monitor.publish.queue import FairQueue
-from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION, commit
+from ha_monitor.publish.transaction import Batch, commit
 from ha_monitor.watch.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ha_monitor.etcd.client import EtcdClient
     from ha_monitor.evaluate.unit import Family
     from ha_monitor.publish.desire import Publish
-    from ha_monitor.publish.fence import Fence
     from ha_monitor.publish.transaction import Write
 
 log = logging.getLogger(__name__)
@@ -153,12 +152,10 @@ class Publisher:
 
     def _next_batch(self) -> tuple[list[Write], int]:
         """Give the next transaction's parts, and how many records were looked at for it."""
-        batch: list[Write] = []
+        batch = Batch()
         waiting: dict[tuple[Family, str], float] = {}
-        room = COMPARISONS_IN_A_TRANSACTION
-        fenced: set[Fence] = set()
         looked = 0
-        while self._pending and room > 0 and looked < LOOKS:
+        while self._pending and looked < LOOKS:
             looked += 1
             family, id_, since = self._pending.pop()
             key = (family, id_)
@@ -168,17 +165,16 @@ class Publisher:
             write = self.records.decide(family, id_, since)
             if write is None:
                 continue
-            room -= len(write.comparisons) + (write.fence is not None and write.fence not in fenced)
-            if room < 0:
+            if batch.contradicts(write):
+                waiting[key] = since
+                continue
+            if not batch.add(write):
                 self._pending.put_back(family, id_, since)
                 break
             self._in_flight[key] = write
-            batch.append(write)
-            if write.fence is not None:
-                fenced.add(write.fence)
         for (family, id_), since in waiting.items():
             self._pending.put(family, id_, since)
-        return batch, looked
+        return batch.writes, looked
 
     # -- a transaction
 

@@ -1,7 +1,7 @@
 """A transaction of etcd that writes many records, each fenced by the revision of its config.
 
-Where several monitors share the work, each is fenced by the key of its shard as well, and by the revisions of the
-states that it goes by: what is not right at the very revision at which it would be written is not written.
+Where several monitors share the work, each is fenced by the key of its shard as well, and by the revision of all that
+it goes by: what is not right at the very revision at which it would be written is not written.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Write(Struct, frozen=True):
     since: float
     """When it was first asked for, in monotonic seconds."""
     fence: Fence | None = None
-    states: tuple[tuple[bytes, int], ...] = ()
-    """The states that it goes by, each with its revision (0: it is not there)."""
+    grounds: tuple[tuple[bytes, int], ...] = ()
+    """What it goes by beside its config, each key with its revision (0: it is not there)."""
 
     @property
     def comparisons(self) -> tuple[tuple[bytes, int], ...]:
@@ -50,18 +50,53 @@ class Write(Struct, frozen=True):
         since what should stand there does not hang on what stood there.
         """
         config = (self.config_key, self.wanted.config_revision)
-        return (config, *self.states) if isinstance(self.wanted, Put) else (config, (self.key, self.revision))
+        if isinstance(self.wanted, Put):
+            return (config, *self.grounds)
+        return (config, (self.key, self.revision), *self.grounds)
+
+
+class Batch:
+    """The writes of one transaction, and what it compares: each key once, however many writes go by it."""
+
+    def __init__(self) -> None:
+        self.writes: list[Write] = []
+        self._fences: set[Fence] = set()
+        self._compared: set[tuple[bytes, int]] = set()
+        self._grounds: set[bytes] = set()
+        self._written: set[bytes] = set()
+
+    def contradicts(self, write: Write) -> bool:
+        """Tell whether one of them writes what another goes by.
+
+        All comparisons come before all writes: it would be out of date at the very revision that it is written at.
+        """
+        return write.key in self._grounds or any(key in self._written for key, _ in write.grounds)
+
+    def add(self, write: Write) -> bool:
+        """Take a write; tells whether there was room for it."""
+        more = [comparison for comparison in write.comparisons if comparison not in self._compared]
+        room = COMPARISONS_IN_A_TRANSACTION - len(self._compared) - len(self._fences)
+        fences = write.fence is not None and write.fence not in self._fences
+        if len(more) + fences > room or len(self.writes) == COMPARISONS_IN_A_TRANSACTION:
+            return False
+        self._compared.update(more)
+        if write.fence is not None:
+            self._fences.add(write.fence)
+        self._grounds.update(key for key, _ in write.grounds)
+        self._written.add(write.key)
+        self.writes.append(write)
+        return True
 
 
 def request(writes: Sequence[Write]) -> rpc.TxnRequest:
     """Build the transaction; it is filled in place, since every message that is handed over is copied."""
     built = rpc.TxnRequest()
     compare, success = built.compare, built.success
-    for fence in fences(writes):
+    for fence in _fences(writes):
         compare.add(target=_CREATE, key=fence.key, create_revision=fence.revision)
+    for key, revision in _compared(writes):
+        compare.add(target=_MOD, key=key, mod_revision=revision)  # EQUAL is the default result
     for write in writes:
-        for key, revision in write.comparisons:
-            compare.add(target=_MOD, key=key, mod_revision=revision)  # EQUAL is the default result
         operation = success.add()
         wanted = write.wanted
         if isinstance(wanted, Put):
@@ -76,36 +111,35 @@ def request(writes: Sequence[Write]) -> rpc.TxnRequest:
 def question(writes: Sequence[Write]) -> rpc.TxnRequest:
     """Build a transaction that reads what another one has compared."""
     asked = rpc.TxnRequest()
-    keys = [fence.key for fence in fences(writes)]
-    keys += [key for write in writes for key, _ in write.comparisons]
-    for key in keys:
+    for key in [fence.key for fence in _fences(writes)] + [key for key, _ in _compared(writes)]:
         one = asked.success.add().request_range
         one.key = key
         one.keys_only = True
     return asked
 
 
-def fences(writes: Iterable[Write]) -> Iterable[Fence]:
-    """Give the fences of writes, each once."""
+def _fences(writes: Iterable[Write]) -> Iterable[Fence]:
     return dict.fromkeys(write.fence for write in writes if write.fence is not None)
+
+
+def _compared(writes: Iterable[Write]) -> Iterable[tuple[bytes, int]]:
+    return dict.fromkeys(comparison for write in writes for comparison in write.comparisons)
 
 
 def holding(writes: Sequence[Write], answer: rpc.TxnResponse) -> list[Write]:
     """Give the writes whose comparisons hold, by the answer to :func:`question`."""
     found = (response.response_range.kvs for response in answer.responses)
-    standing = set()
-    for fence in fences(writes):
+    standing: set[Fence | None] = {None}
+    for fence in _fences(writes):
         kvs = next(found)
         if kvs and kvs[0].create_revision == fence.revision:
             standing.add(fence)
-    hold = []
-    for write in writes:
-        kvs = [next(found) for _ in write.comparisons]
-        revisions = [items[0].mod_revision if items else 0 for items in kvs]
-        fenced = write.fence is None or write.fence in standing
-        if fenced and revisions == [revision for _, revision in write.comparisons]:
-            hold.append(write)
-    return hold
+    true = set()
+    for key, revision in _compared(writes):
+        kvs = next(found)
+        if revision == (kvs[0].mod_revision if kvs else 0):
+            true.add((key, revision))
+    return [write for write in writes if write.fence in standing and true.issuperset(write.comparisons)]
 
 
 async def commit(client: EtcdClient, writes: Sequence[Write]) -> tuple[Sequence[Write], int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aetcd import rpc
 
@@ -17,12 +17,19 @@ if TYPE_CHECKING:
 _DELETE = rpc.Event.EventType.DELETE
 
 
+class Frozen(NamedTuple):
+    """A maintenance key: what it says, and its mod_revision."""
+
+    maintenance: Maintenance
+    revision: int
+
+
 class MaintenanceView(View):
     """Which resources somebody has frozen."""
 
     def __init__(self, prefix: str) -> None:
         super().__init__(prefix)
-        self.items: dict[tuple[str, str], Maintenance] = {}
+        self.items: dict[tuple[str, str], Frozen] = {}
         self.on_change: Callable[[str, str], None] = lambda type_, id_: None
         """Told of each change, by type and id."""
 
@@ -44,7 +51,7 @@ class MaintenanceView(View):
         return [self.key(f"{type_}/{id_}") for type_, id_ in self.items]
 
     def _put(self, key: bytes, item: rpc.KeyValue) -> None:
-        at, fresh = self._at(key), read_maintenance(item.value)
+        at, fresh = self._at(key), Frozen(read_maintenance(item.value), item.mod_revision)
         if self.items.get(at) != fresh:
             self.items[at] = fresh
             self.on_change(*at)

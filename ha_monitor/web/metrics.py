@@ -104,14 +104,22 @@ class _Measured(Collector):
 
 
 def _shared(group: GroupStatus) -> Iterator[Metric]:
-    yield GaugeMetricFamily("ha_monitor_group_members", "Members of the group.", len(group.members))
-    yield GaugeMetricFamily("ha_monitor_group_shards", "Parts that the group's work falls into.", group.shards)
-    yield GaugeMetricFamily("ha_monitor_group_owned_shards", "Shards that this member has.", len(group.owned))
-    yield GaugeMetricFamily("ha_monitor_group_unowned_shards", "Shards that nobody has.", len(group.unowned))
-    yield CounterMetricFamily("ha_monitor_group_takeovers", "How often this member took a shard.", group.takeovers)
-    yield GaugeMetricFamily(
-        "ha_monitor_group_lease_seconds", "Seconds for which it may publish without hearing etcd.", group.lease_left
+    gauges = (
+        ("members", "Members of the group.", len(group.members)),
+        ("shards", "Parts that the group's work falls into.", group.shards),
+        ("owned_shards", "Shards that this member publishes for.", len(group.owned)),
+        ("unowned_shards", "Shards that nobody has.", len(group.unowned)),
+        ("lease_seconds", "Seconds for which it may publish without hearing etcd; 0: it may not.", group.lease_left),
     )
+    for name, words, value in gauges:
+        gauge = GaugeMetricFamily(f"ha_monitor_group_{name}", words, labels=("group",))
+        gauge.add_metric((group.name,), value)
+        yield gauge
+    takeovers = CounterMetricFamily(
+        "ha_monitor_group_takeovers", "How often this member took a shard.", labels=("group",)
+    )
+    takeovers.add_metric((group.name,), group.takeovers)
+    yield takeovers
 
 
 def _watches(measures: Measures) -> Iterator[Metric]:

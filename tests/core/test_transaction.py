@@ -11,7 +11,7 @@ from aetcd import rpc
 from ha_monitor.evaluate.unit import Family
 from ha_monitor.publish.desire import Delete, Put
 from ha_monitor.publish.fence import Fence
-from ha_monitor.publish.transaction import Write, holding, question, request
+from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION, Batch, Write, holding, question, request
 from ha_monitor.watch.views import KeyView
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def fenced(id_: str, config: int, fence: Fence, *states: tuple[str, int]) -> Wri
     )  # fmt: skip
 
 
-def test_a_record_of_a_group_hangs_on_its_shard_and_on_each_of_its_states(etcd: Etcd, kv: rpc.KVStub) -> None:
+def test_a_record_of_a_group_hangs_on_its_shard_and_on_all_that_it_goes_by(etcd: Etcd, kv: rpc.KVStub) -> None:
     config = etcd.put(f"{CONFIG}a", "{}")
     state = etcd.put("/state/up", "{}")
     shards = [Fence(f"/shards/{number}".encode(), etcd.put(f"/shards/{number}", "me")) for number in range(2)]
@@ -82,3 +82,36 @@ def test_a_record_of_a_group_hangs_on_its_shard_and_on_each_of_its_states(etcd: 
     assert kv.Txn(request(hold)).succeeded
     for wrong in (writes[5], writes[6], writes[2], writes[4]):
         assert not kv.Txn(request([wrong])).succeeded
+
+
+def record_of(id_: str, *grounds: tuple[bytes, int], fence: Fence | None = None, delete: bool = False) -> Write:
+    plain = write(id_, 1, delete=1 if delete else None)
+    return Write(
+        plain.family, plain.id, plain.wanted, plain.key, plain.revision, plain.config_key, 0.0, fence, tuple(grounds)
+    )
+
+
+def test_what_many_go_by_is_compared_once() -> None:
+    fence, template = Fence(b"/shards/0", 3), (b"/templates/t", 2)
+    batch = Batch()
+    taken = 0
+    while batch.add(record_of(f"ha-{taken}", template, fence=fence)):
+        taken += 1
+    assert taken == COMPARISONS_IN_A_TRANSACTION - 2
+    assert len(request(batch.writes).compare) == len(question(batch.writes).success) == COMPARISONS_IN_A_TRANSACTION
+    batch = Batch()
+    assert batch.add(record_of("many", *((b"/state/%d" % number, 1) for number in range(127))))
+    assert not batch.add(record_of("one more"))
+
+
+def test_nothing_is_written_together_with_what_it_goes_by() -> None:
+    below, key = record_of("below"), (RECORD + "below").encode()
+    for other in (below, record_of("below", delete=True)):
+        on_top = record_of("on top", (key, 7))
+        batch = Batch()
+        assert batch.add(other)
+        assert batch.contradicts(on_top)
+        batch = Batch()
+        assert batch.add(on_top)
+        assert batch.contradicts(other)
+        assert not batch.contradicts(record_of("another", (key, 7)))

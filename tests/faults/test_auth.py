@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from tests.conftest import StartService
     from tests.faults.conftest import Watched
 
 TOKEN_LIVES = 4  # seconds without use
@@ -47,6 +48,16 @@ class Guarded:
     def grant(self) -> None:
         permission = rpc.Permission(permType=rpc.Permission.Type.READWRITE, key=b"/", range_end=b"0")
         self._do("RoleGrantPermission", rpc.AuthRoleGrantPermissionRequest(name=ROLE, perm=permission))
+
+    def grant_all_but(self, prefix: bytes) -> None:
+        """Take away the right to write under a prefix: it may be read, as all else may be read and written."""
+        self.revoke()
+        kinds, end = rpc.Permission.Type, prefix[:-1] + bytes([prefix[-1] + 1])
+        for kind, first, last in (
+            (kinds.READWRITE, b"/", prefix), (kinds.READ, prefix, end), (kinds.READWRITE, end, b"0"),
+        ):  # fmt: skip
+            permission = rpc.Permission(permType=kind, key=first, range_end=last)
+            self._do("RoleGrantPermission", rpc.AuthRoleGrantPermissionRequest(name=ROLE, perm=permission))
 
     def revoke(self) -> None:
         request = rpc.AuthRoleRevokePermissionRequest(role=ROLE, key=b"/", range_end=b"0")
@@ -146,6 +157,46 @@ def test_access_taken_away_is_told_and_access_given_back_is_used(
     guarded.login()
     watched.right()
     assert guarded.etcd.record(f"{RECORDS}ha4")["primary"] == "DOWN"
+
+
+GROUP = ("--group", "edge", "--shards", "2", "--lease-ttl", "2")
+
+
+def test_a_member_of_a_group_keeps_its_lease_with_a_token_that_is_renewed(
+    guarded: Guarded, watch: Callable[..., Watched]
+) -> None:
+    guarded.enable()
+    watched = watch(guarded.etcd, *GROUP, *guarded.options)
+    watched.right()
+    before = watched.service.json("/api/v1/group")
+    assert before["owned"] == [0, 1]
+    guarded.etcd.kill()  # tokens live in the server's memory, leases on its disk
+    guarded.etcd.start()
+    guarded.login()
+    watched.ready()
+    watched.flip(2)
+    watched.right()
+    after = watched.service.json("/api/v1/group")
+    assert (after["id"], after["takeovers"], after["owned"]) == (before["id"], 2, [0, 1])
+
+
+def test_a_user_without_a_right_on_the_group_s_keys_is_told_so_and_joins_once_it_has_it(
+    guarded: Guarded, watch: Callable[..., Watched], service: StartService
+) -> None:
+    guarded.enable()
+    watched = watch(guarded.etcd, *GROUP, *guarded.options)
+    watched.service.stop()
+    guarded.grant_all_but(b"/ha_monitor/")
+    watched.service = service(*GROUP, *guarded.options, etcd=guarded.etcd, ready=False)
+    watched.service.wait_alive()
+    words = watched.unready(saying="permission denied")
+    assert words.startswith("it is no member of group edge: ")
+    guarded.login()
+    watched.flip(5)
+    guarded.grant()
+    watched.ready()
+    guarded.login()
+    watched.right()
 
 
 def test_wrong_credentials_at_the_start_end_with_exit_code_3_in_words(guarded: Guarded) -> None:

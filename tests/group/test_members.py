@@ -126,13 +126,14 @@ def test_a_member_that_finds_another_group_where_its_own_was_waits_until_it_is_g
         own_etcd.wait_record(PAIR.record, site.record())
         own_etcd.delete_prefix(f"{KEYS}shards/")
         own_etcd.txn({f"{KEYS}members/other": '{"shards": 5}'}, [f"{KEYS}members/{group.status(member)['id']}"])
+        words = "it is no member of group edge: /ha_monitor/edge/: member other runs with --shards 5"
         until = time.monotonic() + PATIENCE
-        while (answer := member.get("/readyz"))[0] == 200:
-            assert time.monotonic() < until
+        while words not in (answer := member.get("/readyz"))[1].decode():
+            assert time.monotonic() < until, answer
             time.sleep(0.02)
-        assert (
-            "it is no member of group edge: /ha_monitor/edge/: member other runs with --shards 5" in answer[1].decode()
-        )
+        assert answer[0] == 503
+        said = command("status", "--url", member.url).stdout.decode()
+        assert "group edge: OUTSIDE here: /ha_monitor/edge/: member other runs with --shards 5" in said
         own_etcd.put(PAIR.primary_state, site.DOWN)
         own_etcd.delete(f"{KEYS}members/other")
         own_etcd.wait_record(PAIR.record, site.record(primary="DOWN"))
@@ -145,6 +146,7 @@ def test_a_member_that_finds_another_group_where_its_own_was_waits_until_it_is_g
 def test_wrong_settings_are_named() -> None:
     for options, words in (
         (("--group", "a/b"), "group: 'a/b'"),
+        (("--group", "maintenance"), "group: 'maintenance' is where"),
         (("--group", "edge", "--publish", "none"), "nothing to share with --publish none"),
         (("--shards", "2"), "shards: they are shared by the members of a --group"),
         (("--group", "edge", "--shards", "0"), "shards: '0'"),

@@ -6,6 +6,7 @@ the revision of its write.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.soak.changes import change, whole_site
 from tests.support.cluster import Cluster
 from tests.support.group import KEYS, PATIENCE, TTL, Changes, Group, under_changes
-from tests.support.history import Lineage
+from tests.support.history import Lineage, Recorder
 from tests.support.relay import Relay
 
 if TYPE_CHECKING:
@@ -204,6 +206,28 @@ def test_nobody_moves_when_etcd_was_away_for_longer_than_a_lease(group: Group, c
     group.wait_shared()
     assert group.elections() == elections
     assert not Lineage(group.etcd, since).wrong
+
+
+def test_no_record_goes_by_a_template_or_a_config_that_has_changed(own_etcd: Etcd, random: Random) -> None:
+    """Templates break and heal, parameters are found in other configs, and records are the states of other records."""
+    group = Group(own_etcd, options=("--state-timeout", "0.3"))
+    recorder = Recorder(own_etcd)
+    try:
+        for puts, deletes in whole_site(random):
+            own_etcd.txn(puts, deletes)
+        for _ in range(2):
+            group.start()
+        group.wait_shared()
+        for _ in range(1_500):
+            puts, deletes = change(random)
+            own_etcd.txn(puts, [key for key in deletes if key not in puts])
+        group.wait_right()
+        recorder.catch_up()
+    finally:
+        recorder.end()
+        group.close()
+    assert not recorder.wrong, json.dumps(recorder.wrong[:10], indent=1)
+    assert recorder.writes > 100
 
 
 @pytest.fixture

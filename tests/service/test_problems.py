@@ -87,6 +87,26 @@ def test_a_record_published_before_a_problem_stands_for_the_state_timeout_then_g
     etcd.wait_record(pair.record, site.record("DOWN"))
 
 
+def test_a_record_of_another_monitor_is_known_by_the_template_that_could_be_used(
+    etcd: Etcd, service: StartService
+) -> None:
+    """A member of a group wrote it, and is gone; who takes over has never rendered its resource."""
+    etcd.txn(site.ha_template())
+    service("--state-timeout", "1")
+    etcd.txn(site.template("ha_interface_monitoring", BROKEN_TEMPLATES["does not parse"]))
+    pair, ended, strange = (site.HaInterface() for _ in range(3))
+    etcd.txn(pair.keys() | {pair.record: site.record(), ended.record: site.record("DOWN")})
+    etcd.txn(strange.keys() | {strange.record: {"primary": "UP", "version": 1}})
+    etcd.wait_record(pair.record, None)
+    etcd.wait_record(ended.record, None)
+    etcd.txn({}, [site.template_key("ha_interface_monitoring")])
+    etcd.put(pair.record, site.record())  # by whoever serves the type from now on
+    etcd.txn(site.reader_template("other") | {"/config/v2.0/others/1": site.envelope({"port_id": pair.primary})})
+    etcd.wait_record("/monitoring/v2.0/others/1", {"port": "UP", "version": 1})
+    assert etcd.record(pair.record) == site.record()
+    assert etcd.record(strange.record) == {"primary": "UP", "version": 1}
+
+
 def test_a_problem_healed_within_the_state_timeout_never_removes_the_record(etcd: Etcd, service: StartService) -> None:
     pair, marker = site.HaInterface(plural="spare_pairs"), site.HaInterface()
     etcd.txn(site.template("spare_pair_monitoring", site.PAIR) | site.ha_template() | pair.keys())

@@ -1,7 +1,8 @@
 """The soak: random changes and random faults for as long as one likes, and the oracle again and again.
 
-``python -m tests.soak.soak --seconds 1800 --seed 7``; the seed is printed, and gives the same changes and faults again
-(not the same timing). Ends with 1 where what is published differs from a fresh evaluation of all of etcd.
+``python -m tests.soak.soak --seconds 1800 --seed 7 --members 3``; the seed is printed, and gives the same changes and
+faults again (not the same timing). Ends with 1 where what is published differs from a fresh evaluation of all of etcd,
+or where a member of a group has written a record that was wrong at the revision of its write.
 """
 
 from __future__ import annotations
@@ -19,8 +20,12 @@ from typing import TYPE_CHECKING
 import grpc
 
 from tests.faults.operate import compact, disarm, raise_no_space, wipe
+from tests.soak import members as single
 from tests.soak.changes import change, whole_site
+from tests.support import site
 from tests.support.etcd import Etcd
+from tests.support.group import Group
+from tests.support.history import Recorder
 from tests.support.oracle import differences
 from tests.support.relay import Relay
 from tests.support.service import Service
@@ -32,23 +37,35 @@ SETTLED_WITHIN = 30.0
 """Seconds after a fault in which all has to be right again; it takes one or two on a machine that is not busy."""
 
 
-class Soak:
-    """One etcd behind a relay, one service, and somebody who does things to them."""
+_STATE_TIMEOUT = ("--state-timeout", "0.3")
 
-    def __init__(self, seed: int) -> None:
+
+class Soak:
+    """One etcd, one service or the members of a group, each behind a relay, and somebody who does things to them."""
+
+    def __init__(self, seed: int, members: int = 1) -> None:
+        """Start all of it."""
         self.random = Random(seed)
         self.changes = 0
         self.checks = 0
         self.faults: collections.Counter[str] = collections.Counter()
         self.etcd = Etcd().start()
-        self.relay = Relay(self.etcd.port).__enter__()
+        self.relays = [Relay(self.etcd.port).__enter__() for _ in range(members)]
         for puts, deletes in whole_site(self.random):
             self.etcd.txn(puts, deletes)
-        self.service = Service(self.relay.url, "--state-timeout", "0.3", "--log-level", "info")
+        self._has_beginner = False
+        """A member has begun since the last check."""
+        self.recorder: Recorder | None = None
+        self.group: Group | None = None
+        if members > 1:
+            self.recorder = Recorder(self.etcd)
+            self.group = Group(self.etcd, options=_STATE_TIMEOUT)
+            self.services = [self.group.begin(relay.url) for relay in self.relays]
+        else:
+            self.services = [Service(self.relays[0].url, *_STATE_TIMEOUT)]
 
     def run(self, seconds: float) -> dict[str, object]:
         """Go on for so long; gives the figures. Raises ``AssertionError`` where something is not right."""
-        self.service.wait_ready()
         self._check()
         at_start = self._memory()
         end = time.monotonic() + seconds
@@ -59,7 +76,8 @@ class Soak:
                 said = time.monotonic()
                 print(f"{end - said:.0f} s left: {self._figures(at_start)}", file=sys.stderr)
         figures = self._figures(at_start)
-        self.service.stop()
+        for service in self.services:
+            service.stop()
         return figures
 
     def _figures(self, at_start: float) -> dict[str, object]:
@@ -68,36 +86,51 @@ class Soak:
             "faults": dict(self.faults),
             "checks": self.checks,
             "differences": 0,  # the first one ends the soak
+            "writes held against history": 0 if self.recorder is None else self.recorder.writes,
             "MiB at start": at_start,
             "MiB at end": self._memory(),
         }
 
     def close(self) -> None:
         """End all of it."""
-        self.service.kill()
-        self.relay.__exit__(None, None, None)
+        for service in self.services:
+            service.kill()
+        if self.recorder is not None:
+            self.recorder.end()
+        for relay in self.relays:
+            relay.__exit__(None, None, None)
         self.etcd.close()
 
     def _memory(self) -> float:
-        """Give the service's resident memory in MiB."""
-        status = Path(f"/proc/{self.service.pid}/status").read_text()
-        return round(int(status.partition("VmRSS:")[2].split()[0]) / 1024, 1)
+        """Give the resident memory of the largest service in MiB."""
+        statuses = [Path(f"/proc/{service.pid}/status").read_text() for service in self.services]
+        return max(round(int(status.partition("VmRSS:")[2].split()[0]) / 1024, 1) for status in statuses)
+
+    def begin_again(self, number: int) -> None:
+        """Start another member where one has ended, behind the same relay."""
+        assert self.group is not None
+        self.group.lose(self.services[number])
+        self.services[number] = self.group.begin(self.relays[number].url)
+        self._has_beginner = True
 
     # -- one round: changes, a fault among them, and the oracle
 
     def _round(self) -> None:
-        self._change(self.random.randint(1, 200))
+        self.change(self.random.randint(1, 200))
         if self.random.random() < 0.7:
-            faults: list[Callable[[], None]] = [
-                self._crash, self._frozen, self._half_open, self._cut, self._compacted, self._wiped, self._no_space,
+            faults: list[Callable[[Soak], None]] = [
+                Soak._crash, Soak._frozen, Soak._half_open, Soak._cut, Soak._compacted, Soak._wiped, Soak._no_space,
             ]  # fmt: skip
+            if self.group is not None:
+                faults += single.FAULTS
             fault = self.random.choice(faults)
             self.faults[fault.__name__.strip("_").replace("_", " ")] += 1
-            fault()
-        self._change(self.random.randint(1, 100))
+            fault(self)
+        self.change(self.random.randint(1, 100))
         self._check()
 
-    def _change(self, count: int) -> None:
+    def change(self, count: int) -> None:
+        """Make so many changes."""
         for _ in range(count):
             puts, deletes = change(self.random)
             try:
@@ -107,63 +140,87 @@ class Soak:
             self.changes += 1
 
     def _check(self) -> None:
-        """Wait until it is ready and all is right."""
-        self.service.wait_ready(SETTLED_WITHIN)
+        """Wait until all are ready, each has its share, and all is right."""
+        for service in self.services:
+            service.wait_ready(SETTLED_WITHIN)
+        if (
+            self._has_beginner
+        ):  # while a template can't be used, one that begins knows of no record that it is the group's
+            self.etcd.txn(site.ha_template())
+            self._has_beginner = False
         until = time.monotonic() + SETTLED_WITHIN
         while wrong := differences(self.etcd.items("/")):
-            if time.monotonic() > until:
-                raise AssertionError("; ".join(wrong) + f"\n{self.service.log[-4000:]}")
+            assert time.monotonic() < until, f"{'; '.join(wrong)}\n{self._logs()}"
             time.sleep(0.05)
+        if self.group is not None:
+            self.group.wait_shared(SETTLED_WITHIN)
+        if self.recorder is not None:
+            self.recorder.catch_up()
+            wrong = self.recorder.wrong
+            assert not wrong, "\n".join([*wrong[:10], self._logs()])
         self.checks += 1
 
-    def _pause(self) -> None:
+    def _logs(self) -> str:
+        return "\n".join(service.log[-4000:] for service in self.services)
+
+    def pause(self) -> None:
         """Let a fault last: mostly for a moment, now and then for longer than every deadline."""
         time.sleep(self.random.uniform(0.1, 2.0) if self.random.random() < 0.85 else self.random.uniform(8.0, 12.0))
 
     # -- the faults
 
+    def _relays(self, what: Callable[[Relay], None]) -> None:
+        for relay in self.relays:
+            what(relay)
+
     def _crash(self) -> None:
         self.etcd.kill()
-        self._pause()
+        self.pause()
         self.etcd.start()
 
     def _frozen(self) -> None:
         self.etcd.freeze()
-        self._pause()
+        self.pause()
         self.etcd.thaw()
 
     def _half_open(self) -> None:
-        self.relay.stall()
-        self._change(30)
-        self._pause()
-        self.relay.flow()
+        self._relays(Relay.stall)
+        self.change(30)
+        self.pause()
+        self._relays(Relay.flow)
 
     def _cut(self) -> None:
         for _ in range(self.random.randint(1, 5)):
-            self.relay.cut()
-            self._change(30)
-            self.relay.flow()
-            self._change(5)
+            self._relays(Relay.cut)
+            self.change(30)
+            self._relays(Relay.flow)
+            self.change(5)
 
     def _compacted(self) -> None:
-        self.relay.cut()
-        self._change(50)
+        self._relays(Relay.cut)
+        self.change(50)
+        if self.recorder is not None:
+            self.recorder.catch_up()
         compact(self.etcd)
-        self._pause()
-        self.relay.flow()
+        self.pause()
+        self._relays(Relay.flow)
 
     def _wiped(self) -> None:
+        if self.recorder is not None:
+            self.recorder.end()
         self.etcd.kill()
         wipe(self.etcd)
         self.etcd.start()
+        if self.recorder is not None:
+            self.recorder.begin()
         if self.random.random() < 0.5:
-            self._pause()
+            self.pause()
         for puts, deletes in whole_site(self.random):
             self.etcd.txn(puts, deletes)
 
     def _no_space(self) -> None:
         raise_no_space(self.etcd)
-        self._pause()
+        self.pause()
         disarm(self.etcd)
 
 
@@ -172,9 +229,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32))
+    parser.add_argument("--members", type=int, default=1, help="of a group; 1: one service without a group")
     given = parser.parse_args()
     print(f"seed {given.seed}", file=sys.stderr)
-    soak = Soak(given.seed)
+    soak = Soak(given.seed, given.members)
     try:
         print(json.dumps(soak.run(given.seconds)))
     finally:

@@ -10,10 +10,11 @@ from tests.soak.soak import Soak
 
 
 @pytest.mark.timeout(150)
-def test_random_changes_and_faults_leave_what_a_fresh_evaluation_gives() -> None:
+@pytest.mark.parametrize("members", [1, 3], ids=["alone", "group"])
+def test_random_changes_and_faults_leave_what_a_fresh_evaluation_gives(members: int) -> None:
     seed = secrets.randbelow(2**32)
-    print(f"seed {seed}")  # shown where it fails
-    soak = Soak(seed)
+    print(f"seed {seed}, members {members}")  # shown where it fails
+    soak = Soak(seed, members)
     try:
         figures = soak.run(10.0)
     finally:

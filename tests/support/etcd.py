@@ -283,16 +283,28 @@ class Etcd:
         last = self.revision()
         if last == since:
             return
+        for revision, events in self._changes(since, 60.0):
+            yield revision, events
+            if revision >= last:
+                return
+
+    def follow(self, since: int, timeout: float) -> Iterator[tuple[int, list[Any]]]:
+        """Give every change after a revision, as it happens, for so many seconds."""
+        try:
+            yield from self._changes(since, timeout)
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise
+
+    def _changes(self, since: int, timeout: float) -> Iterator[tuple[int, list[Any]]]:
         create = rpc.WatchCreateRequest(key=b"\0", range_end=b"\0", start_revision=since + 1)
-        stream = self._watch.Watch(
-            iter([rpc.WatchRequest(create_request=create)]), timeout=60.0, metadata=self.metadata
-        )
+        request = rpc.WatchRequest(create_request=create)
+        stream = self._watch.Watch(iter([request]), timeout=timeout, metadata=self.metadata)
         try:
             for response in stream:
+                assert not response.canceled, response.cancel_reason
                 for revision, events in itertools.groupby(response.events, key=lambda event: event.kv.mod_revision):
                     yield revision, list(events)
-                    if revision >= last:
-                        return
         finally:
             stream.cancel()
 

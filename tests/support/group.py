@@ -18,7 +18,7 @@ from tests.support.oracle import differences
 from tests.support.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from random import Random
     from typing import Any
 
@@ -81,11 +81,13 @@ class Changes:
 class Group:
     """Members of one group, each a process."""
 
-    def __init__(self, etcd: Etcd, *, shards: int = 4, ttl: float = TTL, url: str = "") -> None:
+    def __init__(
+        self, etcd: Etcd, *, shards: int = 4, ttl: float = TTL, url: str = "", options: Sequence[str] = ()
+    ) -> None:
         self.etcd = etcd
         self.members: list[Service] = []
         self._url = url or etcd.url
-        self._options = ("--group", "edge", "--shards", str(shards), "--lease-ttl", str(ttl))
+        self._options = ("--group", "edge", "--shards", str(shards), "--lease-ttl", str(ttl), *options)
         self._shards = shards
         self._started: list[Service] = []
 

@@ -3,51 +3,128 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import TYPE_CHECKING
 
+import grpc
 from aetcd import rpc
 
 from tests.support.oracle import CONFIG, MONITORING, PLURALS, record_at_once
-from tests.support.site import template_key
 
 if TYPE_CHECKING:
-    from tests.support.etcd import Etcd
+    from collections.abc import Iterable
+    from typing import Any
 
-_PREFIX = f"{MONITORING}/{PLURALS['ha_interface']}/"
-_CONFIGS = f"{CONFIG}/{PLURALS['ha_interface']}/"
+    from tests.support.etcd import Etcd, Items
+
+_PUBLISHED = {f"{MONITORING}/{PLURALS[type_]}/": type_ for type_ in ("ha_interface", "vpn_gateway")}
 
 
-class Lineage:
-    """All writes of records since a revision, held against what stood in etcd at each of them."""
+LOOK = 2.0
+"""Seconds after which a recorder looks whether it is to end."""
 
-    def __init__(self, etcd: Etcd, since: int) -> None:
-        """Replay: what stood at ``since``, and every change after it."""
+
+class Judge:
+    """Holds each write of a record against what stands in etcd at its revision."""
+
+    def __init__(self, items: Items) -> None:
+        """Begin with what stood there."""
         self.writes = 0
         self.wrong: list[str] = []
         """Writes of what was not so at their revision."""
         self.twice: list[str] = []
         """Writes of what stood there already."""
-        items = etcd.items("", since)
-        for revision, events in etcd.replay(since):
-            before = dict(items)
-            for event in events:
-                key = event.kv.key.decode()
-                if event.type == rpc.Event.EventType.DELETE:
-                    items.pop(key, None)
-                else:
-                    items[key] = bytes(event.kv.value)
-            for event in events:
-                key = event.kv.key.decode()
-                if key.startswith(_PREFIX):
-                    self._judge(revision, key, before, items)
+        self._items = items
 
-    def _judge(self, revision: int, key: str, before: dict[str, bytes], items: dict[str, bytes]) -> None:
+    def take(self, revision: int, events: Iterable[Any]) -> None:
+        """Take the events of one revision."""
+        written: dict[str, bytes | None] = {}
+        for event in events:
+            key = event.kv.key.decode()
+            prefix = f"{key.rpartition('/')[0]}/"
+            if prefix in _PUBLISHED:
+                written[key] = self._items.get(key)
+            if event.type == rpc.Event.EventType.DELETE:
+                self._items.pop(key, None)
+            else:
+                self._items[key] = bytes(event.kv.value)
+        for key, before in written.items():
+            self._judge(revision, key, before)
+
+    def _judge(self, revision: int, key: str, before: bytes | None) -> None:
         self.writes += 1
-        written = items.get(key)
-        if template_key("ha_interface_monitoring") not in items:
-            return
-        due = record_at_once(items, "ha_interface", f"{_CONFIGS}{key.removeprefix(_PREFIX)}")
-        if (None if written is None else json.loads(written)) != due:
-            self.wrong.append(f"revision {revision}: {key} became {written!r} where {due} was right")
-        if written == before.get(key):
-            self.twice.append(f"revision {revision}: {key} was {written!r} already")
+        prefix, _, id_ = key.rpartition("/")
+        type_ = _PUBLISHED[f"{prefix}/"]
+        value = self._items.get(key)
+        due = record_at_once(self._items, type_, f"{CONFIG}/{PLURALS[type_]}/{id_}")
+        if (None if value is None else json.loads(value)) != due:
+            self.wrong.append(f"revision {revision}: {key} became {value!r} where {due} was right")
+        if value == before:
+            self.twice.append(f"revision {revision}: {key} was {value!r} already")
+
+
+class Lineage(Judge):
+    """All writes of records since a revision, read afterwards."""
+
+    def __init__(self, etcd: Etcd, since: int) -> None:
+        """Replay: what stood at ``since``, and every change after it."""
+        super().__init__(etcd.items("", since))
+        for revision, events in etcd.replay(since):
+            self.take(revision, events)
+
+
+class Recorder:
+    """The same as it goes, in a thread: for histories that are compacted, or wiped, before anybody could read them."""
+
+    def __init__(self, etcd: Etcd) -> None:
+        """Begin with what is there now."""
+        self._etcd = etcd
+        self._judges: list[Judge] = []
+        """Of this store and of those before it."""
+        self._judge = Judge({})
+        self._revision = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.begin()
+
+    def begin(self) -> None:
+        """Record from now on."""
+        self._stop.clear()
+        self._revision = self._etcd.revision()
+        self._judge = Judge(self._etcd.items("", self._revision))
+        self._judges.append(self._judge)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Record no more: the store is about to become another one, say."""
+        self._stop.set()
+        self._thread.join(30.0)
+        assert not self._thread.is_alive()
+
+    @property
+    def writes(self) -> int:
+        """How many writes of records there were."""
+        return sum(judge.writes for judge in self._judges)
+
+    @property
+    def wrong(self) -> list[str]:
+        """Writes of what was not so at their revision."""
+        return [words for judge in self._judges for words in judge.wrong]
+
+    def catch_up(self, timeout: float = 30.0) -> None:
+        """Wait until all that has happened so far is recorded; before its history is compacted, say."""
+        until, revision = time.monotonic() + timeout, self._etcd.revision()
+        while self._revision < revision:
+            assert time.monotonic() < until, f"recorded up to {self._revision}, not to {revision}"
+            time.sleep(0.01)
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.02):
+            try:
+                for revision, events in self._etcd.follow(self._revision, LOOK):
+                    self._judge.take(revision, events)
+                    self._revision = revision
+            except grpc.RpcError:
+                continue  # killed or frozen: it goes on where it was

@@ -238,6 +238,25 @@ def test_text_from_etcd_is_text(open_page: Open, etcd: Etcd, service: StartServi
     assert page.locator("#rows img").count() == 0
 
 
+def test_a_group_is_a_line_at_the_top(open_page: Open, etcd: Etcd, service: StartService) -> None:
+    options, keys = ("--group", "edge", "--lease-ttl", "2"), "/ha_monitor/edge/"
+    active = service(*options)
+    etcd.wait(f"{keys}shards/", lambda items: len(items) == 1)
+    standby = service(*options)
+    etcd.wait(f"{keys}members/", lambda items: len(items) == 2)
+    here = active.json("/api/v1/group")["id"]
+    line = open_page(active.url).locator("#group")
+    expect(line).to_have_text("group edge: active here, 1 of 1 shard; 2 members")
+    assert f"{here} (here): shard 0" in (line.get_attribute("title") or "").splitlines()
+    assert line.get_attribute("data-alarm") is None
+    expect(open_page(standby.url).locator("#group")).to_have_text("group edge: standby here; 2 members")
+    etcd.txn({f"{keys}members/other": '{"shards": 5}'}, [f"{keys}members/{here}", f"{keys}shards/0"])
+    expect(line).to_contain_text("outside here: /ha_monitor/edge/: member other runs with --shards 5")
+    expect(line).to_have_attribute("data-alarm", "")
+    etcd.delete(f"{keys}members/other")
+    expect(line).to_contain_text("here; 2 members")
+
+
 def test_the_browser_asks_for_the_token(
     open_page: Open, pairs: list[site.HaInterface], service: StartService, tmp_path: Path
 ) -> None:

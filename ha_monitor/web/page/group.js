@@ -1,15 +1,24 @@
 // Who shares the work with this monitor: a line at the top, where there is a group at all.
 
 import { say } from "./dom.js";
-import { plural } from "./words.js";
+import { plural, ranges } from "./words.js";
 
 /** Show what /api/v1/group says. */
 export function showGroup(line, group) {
   line.hidden = group.name === null;
   if (line.hidden) return;
-  const share = group.owned.length ? `, ${group.owned.length} of ${plural(group.shards, "shard")}` : "";
-  const none = group.unowned.length ? `; nobody publishes ${plural(group.unowned.length, "shard")}` : "";
-  say(line, `group ${group.name}: ${group.role} here${share}; ${plural(group.members.length, "member")}${none}`);
-  line.toggleAttribute("data-unowned", none !== "");
-  line.title = group.members.map(({ id, shards }) => `${id}: ${shards.join(", ") || "no shard"}`).join("\n");
+  const none = group.unowned.length ? `; nobody publishes for ${plural(group.unowned.length, "shard")}` : "";
+  say(line, `group ${group.name}: ${here(group)}; ${plural(group.members.length, "member")}${none}`);
+  line.toggleAttribute("data-alarm", none !== "" || group.fault !== "");
+  line.title = group.members.map(member).join("\n");
+}
+
+function here({ fault, role, owned, shards }) {
+  if (fault) return `outside here: ${fault}`;
+  return owned.length ? `${role} here, ${owned.length} of ${plural(shards, "shard")}` : `${role} here`;
+}
+
+function member({ id, shards, here }) {
+  const share = shards.length ? `${shards.length === 1 ? "shard" : "shards"} ${ranges(shards)}` : "no shard";
+  return `${id}${here ? " (here)" : ""}: ${share}`;
 }

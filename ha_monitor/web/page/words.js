@@ -57,6 +57,17 @@ const grouped = new Intl.NumberFormat("en");
 export const number = (n) => grouped.format(n);
 export const plural = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
 
+/** Ascending numbers, those that follow one another as a range: "0–2, 5". */
+export function ranges(numbers) {
+  const runs = [];
+  for (const n of numbers) {
+    const last = runs.at(-1);
+    if (last && n === last.at(-1) + 1) last[1] = n;
+    else runs.push([n]);
+  }
+  return runs.map((run) => run.join("–")).join(", ");
+}
+
 // -- times
 
 /** The server's clock minus ours: a laptop's may be wrong, and "since" is told by the server's. */

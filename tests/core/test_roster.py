@@ -1,0 +1,100 @@
+"""The roster as events and lists bring it, held against all that stands in etcd, read plainly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aetcd import rpc
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ha_monitor.group.roster import Owner, Roster
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "/ha_monitor/edge/"
+NAMES = [
+    "members/a",
+    "members/b",
+    "shards/0",
+    "shards/1",
+    "shards/10",
+    "shards/01",
+    "shards/x",
+    "shards/",
+    "else/a",
+    "a",
+]
+Keys = dict[str, tuple[str, int, int]]
+"""What stands there: value, create revision, mod revision."""
+
+CHANGES = st.lists(st.tuples(st.sampled_from(NAMES), st.none() | st.sampled_from("abc")), max_size=30)
+
+
+def after(changes: list[tuple[str, str | None]]) -> tuple[Keys, list[rpc.Event]]:
+    """Give what stands there after changes, one a revision, and the events."""
+    keys: Keys = {}
+    events = []
+    for revision, (name, value) in enumerate(changes, 2):
+        key = f"{PREFIX}{name}".encode()
+        if value is None:
+            if keys.pop(name, None) is not None:
+                kv = rpc.KeyValue(key=key, mod_revision=revision)
+                events.append(rpc.Event(type=rpc.Event.EventType.DELETE, kv=kv))
+            continue
+        created = keys[name][1] if name in keys else revision
+        keys[name] = (value, created, revision)
+        kv = rpc.KeyValue(key=key, value=value.encode(), create_revision=created, mod_revision=revision)
+        events.append(rpc.Event(type=rpc.Event.EventType.PUT, kv=kv))
+    return keys, events
+
+
+def listed(roster: Roster, keys: Mapping[str, tuple[str, int, int]], revision: int) -> None:
+    roster.list_begins()
+    items = [
+        rpc.KeyValue(
+            key=f"{PREFIX}{name}".encode(), value=value.encode(), create_revision=created, mod_revision=changed
+        )
+        for name, (value, created, changed) in keys.items()
+    ]
+    for _ in roster.put_items(items):
+        pass
+    for _ in roster.list_ends(revision):
+        pass
+
+
+def assert_right(roster: Roster, keys: Keys) -> None:
+    assert roster.members == {name.removeprefix("members/") for name in keys if name.startswith("members/")}
+    assert roster.owners == {
+        number: Owner(*keys[f"shards/{number}"][:2]) for number in (0, 1, 10) if f"shards/{number}" in keys
+    }
+
+
+@given(CHANGES, st.integers(0, 30))
+def test_what_events_bring_is_what_stands_there(changes: list[tuple[str, str | None]], first: int) -> None:
+    roster = Roster(PREFIX)
+    keys, _ = after(changes[:first])
+    listed(roster, keys, first + 1)
+    assert_right(roster, keys)
+    keys, events = after(changes)
+    rest = [event for event in events if event.kv.mod_revision > first + 1]
+    if rest:
+        for _ in roster.apply(rest):
+            pass
+        assert roster.revision == rest[-1].kv.mod_revision
+    assert_right(roster, keys)
+
+
+@given(CHANGES, CHANGES)
+def test_a_list_leaves_nothing_of_the_store_before(
+    before: list[tuple[str, str | None]], now: list[tuple[str, str | None]]
+) -> None:
+    roster, told = Roster(PREFIX), []
+    listed(roster, after(before)[0], 40)
+    roster.on_list = lambda: told.append(roster.revision)
+    keys, _ = after(now)
+    listed(roster, keys, 3)  # an older one
+    assert_right(roster, keys)
+    assert roster.revision == 3
+    assert told == [0]
