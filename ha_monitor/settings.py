@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -60,6 +62,31 @@ def _url(url: str) -> str:
     if port == 0:
         raise ValueError("port '0' is not a number from 1 to 65535")
     return f"{scheme}://{host}:{port}"
+
+
+def _webhook(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("it is not http://HOST/PATH or https://HOST/PATH")
+    if "@" in parts.netloc:
+        raise ValueError("user and password have no place in it: requests are signed, see webhook-secret-file")
+    return url
+
+
+def _origin(url: str) -> str:
+    """Give as much of a URL as may stand in logs: a path may be as good as a password."""
+    return re.sub(r"^([a-zA-Z]+://)?(?:[^/@]*@)?([^/?#@]*).*", r"\1\2", url, flags=re.DOTALL)
+
+
+def _command(text: str) -> str:
+    arguments = shlex.split(text)
+    if not arguments or "\0" in text:
+        raise ValueError("it names no program")
+    return text
 
 
 def _without_password(text: str) -> str:
@@ -151,6 +178,22 @@ class Settings(BaseModel):
     status_file_on_stop: Literal["keep", "remove"] = Field(
         default="keep", description="what becomes of that file at a clean stop"
     )
+    hook: Annotated[str, AfterValidator(_command)] | None = Field(
+        default=None, description="command that is run for each change, its arguments split as a shell does; no shell"
+    )
+    webhook: Annotated[str, AfterValidator(_webhook)] | None = Field(
+        default=None, description="URL that each change is posted to, http:// or https://"
+    )
+    webhook_secret_file: Path | None = Field(
+        default=None, description="file with the secret that webhooks are signed with; read for each; none: not signed"
+    )
+    hook_state: Path | None = Field(
+        default=None, description="file that remembers what hooks were told, so that a start tells what changed since"
+    )
+    hook_timeout: Seconds = Field(default=30.0, description="seconds that a hook or a webhook may take")
+    hook_parallel: Annotated[int, BeforeValidator(_no_flag), Field(ge=1, le=64)] = Field(
+        default=4, description="how many resources hooks are told of at once; one resource never twice at once"
+    )
     state_timeout: Seconds = Field(
         default=60.0,
         description="seconds without a readable state until an entry is FAIL, where it has no timeout of its own",
@@ -219,6 +262,10 @@ class Settings(BaseModel):
             raise ValueError("config-prefix must not be a prefix of states or records as well")
         if self.group is not None and self.publish == "none":
             raise ValueError("group: there is nothing to share with --publish none")
+        if self.webhook is None and self.webhook_secret_file is not None:
+            raise ValueError("webhook-secret-file: there is no webhook to sign")
+        if self.hook is None and self.webhook is None and self.hook_state is not None:
+            raise ValueError("hook-state: there is neither a hook nor a webhook")
         if self.group is None and self.shards > 1:
             raise ValueError("shards: they are shared by the members of a --group")
         self.catalog  # noqa: B018 - reads the schema files, so that a wrong one is told at the start
@@ -267,7 +314,7 @@ def _words(item: Any) -> str:
     if item["type"] == "extra_forbidden":
         return f"{setting_name(name)}: there is no such setting"
     about = Settings.model_fields[name].description
-    value = repr(item["input"])
+    value = repr(_origin(item["input"]) if name == "webhook" else item["input"])
     return f"{setting_name(name)}: {_without_password(value) if name == 'etcd' else value}: {message} ({about})"
 
 

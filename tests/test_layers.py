@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: a room may import rooms further down, itself, and nothing else of the package.
 FLOORS = (
     ("errors", "model", "clock", "text"),
-    ("measures",),
+    ("measures", "transition", "files"),
     ("lang", "etcd", "reading", "broadcast", "history", "faultlog"),
     ("keys", "watch"),
     ("settings", "plugins"),
@@ -21,7 +21,7 @@ FLOORS = (
     ("show", "roll", "group"),
     ("membership",),
     ("monitor",),
-    ("demo", "web", "statusfile"),
+    ("demo", "web", "statusfile", "hooks"),
     ("cli",),
     ("__main__",),
 )

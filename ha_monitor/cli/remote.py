@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from ha_monitor.text import local_time
+from ha_monitor.transition import Transition
 from ha_monitor.web import shapes
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Remote:
             cursor = page.cursor
         return Look(ready, "", found, await self._ask("/api/v1/group", shapes.Group))
 
-    async def events(self, type_: str) -> AsyncIterator[shapes.Transition | shapes.Heartbeat]:
+    async def events(self, type_: str) -> AsyncIterator[Transition | shapes.Heartbeat]:
         """Give what happens, beginning with a heartbeat; raises :class:`Unreachable` when nothing is heard any more."""
         import httpx
         from httpx_sse import SSEError, aconnect_sse
@@ -90,7 +91,7 @@ class Remote:
                 try:
                     async for event in source.aiter_sse():
                         if event.event == "change":
-                            yield msgspec.json.decode(event.data, type=shapes.Transition)
+                            yield msgspec.json.decode(event.data, type=Transition)
                         elif event.event == "heartbeat":
                             yield msgspec.json.decode(event.data, type=shapes.Heartbeat)
                 except SSEError as error:
