@@ -72,7 +72,7 @@ class Memory:
             return
         for teller in self._tellers:
             if teller.kind in document.told:
-                teller.is_first = False
+                teller.observer.is_first = False
                 for type_, id_, entries in document.told[teller.kind]:
                     told = {name: statuses[0] for name, statuses in entries.items() if statuses[0] is not None}
                     doubts = {name: statuses[1] for name, statuses in entries.items() if len(statuses) > 1}
@@ -114,7 +114,7 @@ class Memory:
 
     def _is_outdated(self) -> bool:
         """Whether there is something else to write; what knows only a part of the resources is not written."""
-        return all(teller.is_complete for teller in self._tellers) and self._version() != self._written
+        return all(teller.observer.is_complete for teller in self._tellers) and self._version() != self._written
 
 
 async def _all_lines(ledger: Ledger) -> list[str]:
