@@ -32,6 +32,7 @@ class FakeMonitor:
         self.queued = 100
         self.elsewhere: set[str] = set()
         self._broadcast = Broadcast()
+        self.subscription: Subscription
         for id_ in ids:
             self.put(id_, Status.UP, tell=False)
 
@@ -54,6 +55,11 @@ class FakeMonitor:
     def maintain(self, id_: str, *, on: bool) -> None:
         self.all[id_] = replace(self.all[id_], maintenance=Maintenance("work", None) if on else None)
 
+    @property
+    def noted(self) -> bool:
+        """Whether the teller has taken all changes."""
+        return not (self.subscription._queue or self.subscription._missed)
+
     def resources(self) -> Iterator[Resource]:
         return iter(list(self.all.values()))
 
@@ -68,8 +74,8 @@ class FakeMonitor:
 
     @contextlib.asynccontextmanager
     async def changes(self) -> AsyncIterator[Subscription]:
-        with self._broadcast.subscribe(self.queued) as subscription:
-            yield subscription
+        with self._broadcast.subscribe(self.queued) as self.subscription:
+            yield self.subscription
 
 
 class Notebook:
@@ -103,14 +109,13 @@ async def telling(monitor: FakeMonitor, notebook: Notebook, **options: Any) -> A
 
 async def until(holds: Any) -> None:
     with anyio.fail_after(PATIENCE):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - what is waited for are plain values
             await anyio.sleep(0.01)
 
 
-async def rest(teller: Teller) -> None:
-    """Wait until there is nothing to tell."""
-    await anyio.sleep(0.05)
-    await until(lambda: teller.ledger.pending == 0)
+async def rest(monitor: FakeMonitor, teller: Teller) -> None:
+    """Wait until all changes are noted and there is nothing to tell."""
+    await until(lambda: monitor.noted and teller.ledger.pending == 0)
 
 
 async def test_a_reader_that_was_too_slow_loses_nothing() -> None:
@@ -124,7 +129,7 @@ async def test_a_reader_that_was_too_slow_loses_nothing() -> None:
         monitor.put("g", Status.UP)
         for id_ in "def":
             monitor.put(id_, Status.DOWN)
-        await rest(teller)
+        await rest(monitor, teller)
         assert sorted(notebook.told, key=str) == [
             ("a", "UP", "DOWN"),
             ("c", "UP", None),
@@ -144,17 +149,17 @@ async def test_hooks_of_a_resource_wait_for_the_end_of_its_maintenance() -> None
         monitor.put("a", Status.DOWN)
         monitor.put("b", Status.DOWN)
         monitor.put("c", Status.DOWN)
-        await rest(teller)
+        await rest(monitor, teller)
         assert notebook.told == [("c", "UP", "DOWN")]
         assert teller.measures().held == 2
         monitor.put("a", Status.FAIL)
         monitor.put("b", Status.UP)
-        await rest(teller)
+        await rest(monitor, teller)
         assert teller.measures().held == 1, "what is back where it was is not waited for"
         for id_ in "ab":
             monitor.maintain(id_, on=False)
         await until(lambda: len(notebook.told) > 1)
-        await rest(teller)
+        await rest(monitor, teller)
         assert notebook.told[1:] == [("a", "UP", "FAIL")]
 
 
@@ -188,7 +193,7 @@ async def test_what_can_not_get_through_is_told_once_it_does_and_the_receiver_is
         assert len(notebook.told) < 20, "not each of them, once it is seen that none gets through"
         assert teller.measures().failing <= len(notebook.told)
         notebook.outcome = OK
-        await rest(teller)
+        await rest(monitor, teller)
         assert {told[0] for told in notebook.told} == set(ids)
         assert teller.measures().failing == 0
 
