@@ -220,7 +220,7 @@ def test_the_image_is_built_of_what_it_copies_and_runs_as_nobody(tmp_path: Path)
 def test_every_probe_metric_and_query_is_answered(etcd: Etcd, service: StartService) -> None:
     pair = site.HaInterface()
     etcd.txn(site.ha_template() | pair.keys())
-    running = service()
+    running = service("--hook", "true")
     probes = {
         probe["httpGet"]["path"]
         for _, container in containers()
