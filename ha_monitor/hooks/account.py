@@ -91,7 +91,7 @@ def noted(account: Account, change: Change, now: float, *, elsewhere: bool = Fal
     return _open(replace(account, waiting=(*others, Waiting(change, now)), doubts=doubts))
 
 
-def begun(account: Account) -> tuple[Account, Change]:
+def begun(account: Account) -> tuple[Account, Waiting]:
     """Take what is to be told next; it says what the receiver was told before."""
     (first, *rest) = account.waiting
     change = first.change
@@ -99,7 +99,7 @@ def begun(account: Account) -> tuple[Account, Change]:
     if before == change.new:  # it is told again, since it is not certain that this is what it was told last
         before = account.doubts.get(change.entry)
     first = replace(first, change=replace(change, old=before))
-    return replace(account, waiting=tuple(rest), telling=first), first.change
+    return replace(account, waiting=tuple(rest), telling=first), first
 
 
 def done(account: Account) -> Account:

@@ -69,6 +69,15 @@ class Command:
 
     async def tell(self, change: Change) -> Outcome:
         """Run it once."""
+        try:
+            return await self._run(change)
+        except (
+            OSError,
+            RuntimeError,
+        ) as error:  # of a program that is gone, or when there are no more files or threads
+            return Outcome("failed", getattr(error, "strerror", None) or str(error), perhaps=False)
+
+    async def _run(self, change: Change) -> Outcome:
         with _Output() as output, os.fdopen(os.memfd_create("change"), "w+b") as given:
             given.write(encode(transition_shape(change)) + b"\n")
             given.seek(0)
@@ -79,10 +88,7 @@ class Command:
                     env=environment(change), start_new_session=True,
                 )  # fmt: skip
 
-            try:
-                process = await anyio.to_thread.run_sync(begin, limiter=self._threads)
-            except OSError as error:
-                return Outcome("failed", error.strerror or str(error), perhaps=False)
+            process = await anyio.to_thread.run_sync(begin, limiter=self._threads)
             try:
                 await self._ended(process)
             finally:

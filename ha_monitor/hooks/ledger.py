@@ -126,14 +126,14 @@ class Ledger:
             places.pop(key, None)
         self._held[key] = standing
 
-    def begin(self, key: Key) -> Change:
-        """Tell of a resource whose turn it is: gives the change."""
-        account, change = begun(self._accounts[key])
+    def begin(self, key: Key) -> tuple[Change, float]:
+        """Tell of a resource whose turn it is: gives the change, and when it was noted."""
+        account, item = begun(self._accounts[key])
         del self._ready[key]
         self._busy.add(key)
         self._put(key, account)
         self.version += 1  # from now on it is in doubt
-        return change
+        return item.change, item.since
 
     def done(self, key: Key) -> None:
         """Note that the receiver was told."""

@@ -54,7 +54,8 @@ class Pace:
             was_down = self.is_down
             self._failing.clear()
             self._backoff.reset()
-            self._not_before = 0.0
+            if was_down:
+                self._not_before = 0.0
             return was_down
         if not self.is_down:
             self._failing.add(key)

@@ -7,7 +7,6 @@ the newest then. What the receiver refuses counts as told.
 from __future__ import annotations
 
 import logging
-import time
 from typing import TYPE_CHECKING, get_args
 
 import anyio
@@ -108,9 +107,9 @@ class Teller:
     async def _tell_one_after_the_other(self) -> None:
         while True:
             key = await self._next()
-            change = self.ledger.begin(key)
+            change, since = self.ledger.begin(key)
             self.on_news()
-            await self._tell_of(key, change)
+            await self._tell_of(key, change, since)
             self._tell()
 
     async def _next(self) -> Key:
@@ -134,7 +133,7 @@ class Teller:
             with anyio.move_on_after(pause):
                 await self._news.wait()
 
-    async def _tell_of(self, key: Key, change: Change) -> None:
+    async def _tell_of(self, key: Key, change: Change, since: float) -> None:
         """Tell of one change, and note what came of it: to the end, even when we are cancelled meanwhile."""
         outcome: Outcome | None = None
         with anyio.CancelScope(shield=True, deadline=anyio.current_time() + self._timeout) as scope:
@@ -151,7 +150,7 @@ class Teller:
             self.ledger.hasten(now)
         if outcome.result in ("ok", "refused"):
             self.ledger.done(key)
-            self._latency.observe(max(time.time() - change.at, 0.0))
+            self._latency.observe(now - since)
         else:
             due = now + pause_of(self.ledger.failures(key), outcome)
             self.ledger.failed(key, due, perhaps=outcome.perhaps)

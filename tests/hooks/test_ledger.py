@@ -65,7 +65,7 @@ class World:
         if self.standing[key[1]] is not Standing.OURS:
             self.ledger.hold(key, self.standing[key[1]], self.now)
             return key
-        told = self.ledger.begin(key)
+        told, _ = self.ledger.begin(key)
         assert key[1] not in self.busy, "twice at once"
         assert told.old != told.new
         self.busy[key[1]] = told
@@ -255,7 +255,7 @@ def test_who_fails_rests_and_others_have_their_turn() -> None:
     ledger = Ledger(WINDOW)
     for id_ in ("a", "b", "c"):
         ledger.note(change(id_, "primary", None, Status.UP), 0.0, Standing.OURS)
-    assert ledger.begin(("t", "a")).id == "a"
+    assert ledger.begin(("t", "a"))[0].id == "a"
     ledger.failed(("t", "a"), 5.0, perhaps=True)
     assert ledger.next(1.0) == ("t", "b")
     ledger.begin(("t", "b"))
@@ -275,7 +275,7 @@ def test_the_change_that_is_told_is_the_newest_of_its_entry_in_all_its_parts() -
     newest = replace(change("a", "primary", Status.DOWN, Status.UP, 9), active="primary", reason="why", at=7.0)
     ledger.note(change("a", "primary", None, Status.DOWN, 8), 0.0, Standing.OURS)
     ledger.note(newest, 0.0, Standing.OURS)
-    assert ledger.begin(("t", "a")) == replace(newest, old=None)
+    assert ledger.begin(("t", "a")) == (replace(newest, old=None), 0.0)
 
 
 def test_what_failed_is_told_before_what_came_after_it() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import ssl
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from ha_monitor.hooks.signature import signature
 from ha_monitor.hooks.webhook import asked_to_wait
@@ -197,3 +199,23 @@ def test_a_secret_that_is_gone_is_a_failure_and_heals(
     file.write_text(SECRET)
     endpoint.wait(1)
     assert endpoint.is_signed(endpoint.requests[0], SECRET)
+
+
+def test_a_certificate_is_verified(
+    pair: site.HaInterface, etcd: Etcd, service: StartService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with Endpoint(tls=context) as endpoint:
+        running = service("--webhook", endpoint.url)
+        etcd.put(pair.primary_state, site.DOWN)
+        wait_until(lambda: "certificate verify failed" in running.log)
+        assert endpoint.requests == []
+        running.stop()
+        file = tmp_path / "ca.pem"
+        authority.cert_pem.write_to_path(str(file))
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        service("--webhook", endpoint.url)
+        etcd.put(pair.primary_state, site.UP)
+        assert endpoint.wait(1)[0]["new"] == "UP"

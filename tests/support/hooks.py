@@ -15,7 +15,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import ssl
+    from collections.abc import Callable
     from pathlib import Path
 
     from typing_extensions import Self
@@ -108,8 +109,7 @@ def wait_until(holds: Callable[[], bool], words: Callable[[], str] = str) -> Non
 class Endpoint:
     """An HTTP server that takes webhooks, checks their signatures, and answers as it is told to."""
 
-    def __init__(self, secrets: Sequence[str] = (), port: int = 0) -> None:
-        self.secrets = list(secrets)
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[dict[str, Any]] = []
         """Headers, path, body and time of each."""
         self.answers: list[tuple[int, dict[str, str]]] = []
@@ -144,7 +144,9 @@ class Endpoint:
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}/changes?token=hidden"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{self.port}/changes?token=hidden"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
     def __enter__(self) -> Self:
