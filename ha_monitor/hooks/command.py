@@ -71,11 +71,10 @@ class Command:
         """Run it once."""
         try:
             return await self._run(change)
-        except (
-            OSError,
-            RuntimeError,
-        ) as error:  # of a program that is gone, or when there are no more files or threads
-            return Outcome("failed", getattr(error, "strerror", None) or str(error), perhaps=False)
+        except OSError as error:  # the program is gone, or there are no more files or processes to be had
+            return Outcome("failed", error.strerror or str(error), perhaps=False)
+        except RuntimeError as error:  # there are no more threads to be had
+            return Outcome("failed", str(error))
 
     async def _run(self, change: Change) -> Outcome:
         with _Output() as output, os.fdopen(os.memfd_create("change"), "w+b") as given:

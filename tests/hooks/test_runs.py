@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import shlex
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
@@ -15,9 +15,6 @@ import pytest
 from ha_monitor.hooks.command import KEPT, Command
 from ha_monitor.hooks.receiver import OK
 from ha_monitor.model import Change, Status
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.anyio
 CHANGE = Change("t", "id", "primary", Status.UP, Status.DOWN, Status.DOWN, None, 7, 1.0, "why")
@@ -101,7 +98,9 @@ async def test_one_that_writes_without_end_is_read_at_leisure() -> None:
 async def test_where_there_are_no_more_files_it_fails_and_says_so() -> None:
     command, limits = shell("true"), resource.getrlimit(resource.RLIMIT_NOFILE)
     assert await command.tell(CHANGE) == OK
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 1, limits[1]))
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (max(int(path.name) for path in Path("/proc/self/fd").iterdir()) + 1, limits[1])
+    )
     held = []
     try:
         while True:
