@@ -29,6 +29,10 @@ def open_files() -> int:
     return psutil.Process().num_fds()
 
 
+def highest_file() -> int:
+    return max(int(path.name) for path in Path("/proc/self/fd").iterdir())
+
+
 async def is_gone(pid: int) -> None:
     with anyio.fail_after(PATIENCE):
         while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110
@@ -98,9 +102,7 @@ async def test_one_that_writes_without_end_is_read_at_leisure() -> None:
 async def test_where_there_are_no_more_files_it_fails_and_says_so() -> None:
     command, limits = shell("true"), resource.getrlimit(resource.RLIMIT_NOFILE)
     assert await command.tell(CHANGE) == OK
-    resource.setrlimit(
-        resource.RLIMIT_NOFILE, (max(int(path.name) for path in Path("/proc/self/fd").iterdir()) + 1, limits[1])
-    )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest_file() + 1, limits[1]))
     held = []
     try:
         while True:
