@@ -84,11 +84,14 @@ def noted(account: Account, change: Change, now: float, *, elsewhere: bool = Fal
 
     :param elsewhere: somebody else is to tell it, and it can't be known whether that comes to it.
     """
-    others = tuple(item for item in account.waiting if item.change.entry != change.entry)
-    doubts = account.doubts
+    entry, doubts, telling = change.entry, account.doubts, account.telling
     if elsewhere and change.old != change.new:
-        doubts = {**doubts, change.entry: change.old}
-    return _open(replace(account, waiting=(*others, Waiting(change, now)), doubts=doubts))
+        doubts = {**doubts, entry: change.old}
+    waiting = account.waiting and tuple(item for item in account.waiting if item.change.entry != entry)
+    is_busy = telling is not None and telling.change.entry == entry
+    if is_busy or entry in doubts or change.new != account.told.get(entry):
+        waiting = (*waiting, Waiting(change, now))
+    return Account(account.told, waiting, telling, doubts)
 
 
 def begun(account: Account) -> tuple[Account, Waiting]:

@@ -180,7 +180,7 @@ class Ledger:
 
     def _put(self, key: Key, account: Account) -> None:
         before = self._accounts.get(key)
-        if before is None or before.told != account.told or before.doubts != account.doubts:
+        if before is None or before.told is not account.told or before.doubts is not account.doubts:
             self.version += 1
         if account.empty:
             self._accounts.pop(key, None)
