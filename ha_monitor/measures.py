@@ -74,7 +74,8 @@ class Measures:
     """All of it.
 
     ``transitions`` counts by type and by the status that a resource came to; ``problems`` are the resources with one,
-    by type.
+    by type. ``blind`` tells of each type whether something else is said than the last verdicts; ``maintenance`` counts
+    the resources that are frozen.
     """
 
     revision: int
@@ -82,3 +83,5 @@ class Measures:
     publish: PublishMeasures | None
     transitions: Mapping[tuple[str, Status], int]
     problems: Mapping[str, int]
+    blind: Mapping[str, bool]
+    maintenance: int

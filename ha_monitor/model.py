@@ -36,6 +36,10 @@ class Pending(msgspec.Struct, frozen=True, gc=False):
     due: float
 
 
+OnBlind = Literal["hold", "unknown", "down"]
+"""What is said of a resource while etcd can't be heard: its last verdict, UNKNOWN, or DOWN."""
+
+
 class EntryStatus(msgspec.Struct, frozen=True, gc=False):
     """One rendered resource: its status, since when, the state key it hangs on (``None``: none) and why.
 

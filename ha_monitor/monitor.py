@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from ha_monitor.blind import Blindness
 from ha_monitor.broadcast import QUEUED, Broadcast, Subscription
 from ha_monitor.clock import Clock, SystemClock
 from ha_monitor.errors import EtcdError, EtcdRefused, GroupRefused
 from ha_monitor.etcd.client import EtcdClient, open_client
+from ha_monitor.evaluate.damping import DampingRules
 from ha_monitor.evaluate.fleet import Fleet
 from ha_monitor.evaluate.leaves import Leaves
 from ha_monitor.evaluate.lookup import Lookup
@@ -21,6 +23,7 @@ from ha_monitor.evaluate.templates import Templates
 from ha_monitor.evaluate.workers import Workers
 from ha_monitor.faultlog import FaultLog
 from ha_monitor.history import History
+from ha_monitor.maintained import Maintained
 from ha_monitor.measures import Measures, PublishMeasures, WatchMeasures
 from ha_monitor.membership import MonitorGrounds, open_member
 from ha_monitor.model import Change, Progress, Readiness, Resource
@@ -30,8 +33,9 @@ from ha_monitor.publish.publisher import Publisher
 from ha_monitor.reading.state import StateReader, monitoring_dependencies, worker_dependencies
 from ha_monitor.roll import Roll
 from ha_monitor.show import describe, rendering
+from ha_monitor.sight import Sight
 from ha_monitor.watch.fixed import FixedKeys
-from ha_monitor.watch.pulse import LONGEST_SILENCE, Pulse
+from ha_monitor.watch.pulse import Pulse
 from ha_monitor.watch.watches import Watches
 
 if TYPE_CHECKING:
@@ -80,6 +84,9 @@ class HaMonitor:
         self._pulse: Pulse | FixedKeys
         self._fleet: Fleet
         self._roll: Roll
+        self._sight: Sight
+        self._blindness: Blindness
+        self._maintained: Maintained
         self._templates: Templates
         self._publisher: Publisher | None = None
         self._member: Member | None = None
@@ -96,6 +103,7 @@ class HaMonitor:
         self._tasks.start_soon(self._pulse.run, name="pulse")
         self._tasks.start_soon(self._fleet.run, name="fleet")
         self._tasks.start_soon(leaves.watch, name="leaves")
+        self._tasks.start_soon(self._blindness.run, name="blindness")
         if self._publisher is not None:
             self._tasks.start_soon(self._publisher.run, name="publisher")
         if self._member is not None:
@@ -140,23 +148,33 @@ class HaMonitor:
         workers = Workers(self._tasks)
         self._fleet = Fleet(
             lookup=Lookup(keyspace, self._watches),
-            maker=Maker(keyspace, plugins, read_state, settings.state_timeout, self._watches, workers),
+            maker=Maker(
+                keyspace, plugins, read_state, settings.state_timeout, DampingRules(settings), self._watches, workers
+            ),
             leaves=leaves,
             workers=workers,
             clock=clock,
         )
+        self._sight = Sight(self._watches, self._pulse, clock, settings)
+        self._blindness = Blindness(lambda: self._fleet.families, self._sight, clock, self._tell)
+        self._maintained = Maintained(f"{settings.maintenance_prefix}/", clock, self._maintenance_changed)
+        if settings.maintenance_prefix:
+            self._watches.follow(self._maintained.view)
         if settings.publish != "none":
             self._publisher = Publisher(
                 client, clock, form=Publish(settings.publish), state_timeout=settings.state_timeout,
                 on_fault=self._fault,
             )  # fmt: skip
+            self._publisher.records.is_frozen = lambda type_, id_: self._maintained.of(type_, id_) is not None
             self._fleet.on_settled = self._publisher.want
             if isinstance(self._watches, Watches) and isinstance(self._pulse, Pulse):
                 grounds = MonitorGrounds(self._fleet, self._pulse, self._publisher, self._synced)
                 self._member = open_member(settings, client, clock, self._watches, grounds, self._fault)
         self._fleet.on_changes = self._changed
         self._fleet.on_idle = self._turn
-        self._roll = Roll(self._fleet, clock, lambda: self.generation, lambda unit: self._conflict(unit) is not None)
+        self._roll = Roll(
+            self._fleet, self._sight, clock, lambda: self.generation, lambda unit: self._conflict(unit) is not None
+        )
         self._templates = Templates(
             fleet=self._fleet,
             outlet=self._publisher,
@@ -181,6 +199,7 @@ class HaMonitor:
             self._fleet.hear(heard)
             if self._publisher is not None:
                 self._publisher.hear(heard)
+            self._blindness.look()
         if not heard:
             return
         self._faults.over()
@@ -202,8 +221,22 @@ class HaMonitor:
 
     def _changed(self, changes: Sequence[Change]) -> None:
         if self._synced.is_set():  # before, everything is new, and resources() tells it
+            changes = self._blindness.passed(changes)
             self._history.add(changes)
             self._broadcast.send(changes)
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        """Tell what only the faces say."""
+        self._fleet.seen_otherwise()
+        if self._synced.is_set():
+            self._history.add(changes)
+            self._broadcast.send(changes)
+
+    def _maintenance_changed(self, type_: str, id_: str) -> None:
+        self._fleet.seen_otherwise()
+        family = self._fleet.families.get(type_)
+        if family is not None and self._publisher is not None:
+            self._publisher.want(family, id_)
 
     def _conflict(self, unit: Unit) -> str | None:
         return None if self._publisher is None else self._publisher.records.conflict(unit.family, unit.id)
@@ -220,9 +253,10 @@ class HaMonitor:
         unit = None if family is None else family.units.get(id_)
         if family is None or unit is None:
             return None
+        clock = self._clock
         return describe(
-            unit, self._conflict(unit), self._watches.revision, self._watches.proven_at,
-            stale=not self._fleet.heard or self._pulse.silence > LONGEST_SILENCE,
+            unit, self._sight.of(family), conflict=self._conflict(unit), maintenance=self._maintained.of(type_, id_),
+            ahead=clock.time() - clock.monotonic(),
         )  # fmt: skip
 
     def resources(self) -> Iterator[Resource]:
@@ -304,15 +338,18 @@ class HaMonitor:
         publish = None
         if publisher is not None:
             publish = PublishMeasures(publisher.published, publisher.failures, publisher.pending, publisher.latency)
+        families = sorted(self._fleet.families.items())
         return Measures(
-            self._watches.revision, watches, publish, dict(self._fleet.transitions), self._roll.problems()
+            self._watches.revision, watches, publish, dict(self._fleet.transitions), self._roll.problems(),
+            blind={type_: self._sight.of(family).instead is not None for type_, family in families},
+            maintenance=len(self._maintained),
         )  # fmt: skip
 
     def readiness(self) -> Readiness:
         """Tell whether etcd is heard, every watch is caught up, and every resource was evaluated."""
         if not self._pulse.heard:
             return Readiness(False, f"etcd can't be heard: {self._pulse.fault}")
-        if self._pulse.silence > LONGEST_SILENCE:
+        if not self._pulse.alive:
             return Readiness(False, f"etcd has not answered for {self._pulse.silence:.0f} s")
         behind = self._watches.behind
         if behind is not None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from ha_monitor.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ha_monitor.clock import Clock
     from ha_monitor.evaluate.fleet import Fleet
     from ha_monitor.evaluate.unit import Unit
+    from ha_monitor.sight import Sight
 
 Order: TypeAlias = Literal["health", "name"]
 
@@ -42,14 +43,21 @@ class Roll:
     """Finds resources; what is found are pairs of type and id."""
 
     def __init__(
-        self, fleet: Fleet, clock: Clock, generation: Callable[[], int], conflict: Callable[[Unit], bool]
+        self,
+        fleet: Fleet,
+        sight: Sight,
+        clock: Clock,
+        generation: Callable[[], int],
+        conflict: Callable[[Unit], bool],
     ) -> None:
         """Prepare.
 
+        :param sight: tells what is said of a type that has been stale for too long.
         :param generation: gives another number whenever a resource is another one.
         :param conflict: tells whether another writer changes a resource's record.
         """
         self._fleet = fleet
+        self._sight = sight
         self._clock = clock
         self._generation = generation
         self._conflict = conflict
@@ -78,9 +86,11 @@ class Roll:
         answer = self._answers.get(question)
         if answer is not None and now - answer.at < (LONGEST if answer.generation == generation else STILL_GOOD):
             return answer.found
-        found = [unit for unit in self._units() if self._matches(unit, question)]
+        instead = self._instead()
+        found = [unit for unit in self._units() if self._matches(unit, question, instead)]
         if order == "health":
-            found.sort(key=lambda unit: _RANKS[self._glance(unit)])  # stable: within a rank by type, name and id
+            # stable: within a rank by type, name and id
+            found.sort(key=lambda unit: _RANKS[self._glance(unit, instead)])
         pairs = [(unit.family.type, unit.id) for unit in found]
         if len(self._answers) >= _KEPT:
             self._answers.clear()
@@ -93,17 +103,22 @@ class Roll:
         U up, S failover (degraded, and not the first entry is active), D degraded, X down, ? unknown, P problem.
         """
         by_type: dict[str, list[str]] = {}
+        instead = self._instead()
         for unit in self._units():
-            by_type.setdefault(unit.family.type, []).append(self._glance(unit))
+            by_type.setdefault(unit.family.type, []).append(self._glance(unit, instead))
         return [(type_, "".join(codes)) for type_, codes in by_type.items()]
 
     def summary(self) -> dict[str, dict[str, int]]:
         """Count the resources of each type by status, every status named."""
         counts: dict[str, dict[str, int]] = {}
+        instead = self._instead()
         for type_, family in sorted(self._fleet.families.items()):
             of_type = dict.fromkeys((status.value for status in Status if status is not Status.FAIL), 0)
-            for unit in family.units.values():
-                of_type[unit.status.value] += 1
+            if type_ in instead:
+                of_type[instead[type_].value] = len(family.units)
+            else:
+                for unit in family.units.values():
+                    of_type[unit.status.value] += 1
             counts[type_] = of_type
         return counts
 
@@ -114,16 +129,21 @@ class Roll:
             for type_, family in sorted(self._fleet.families.items())
         }
 
+    def _instead(self) -> dict[str, Status]:
+        """Give what is said of all resources of a type in the place of their last verdicts, where it is."""
+        seen = {type_: self._sight.of(family).instead for type_, family in self._fleet.families.items()}
+        return {type_: status for type_, status in seen.items() if status is not None}
+
     def _has_problem(self, unit: Unit) -> bool:
         return unit.problem is not None or self._conflict(unit)
 
-    def _matches(self, unit: Unit, question: _Question) -> bool:
+    def _matches(self, unit: Unit, question: _Question, instead: Mapping[str, Status]) -> bool:
         if question.type is not None and unit.family.type != question.type:
             return False
         if question.status == "PROBLEM":
             if not self._has_problem(unit):
                 return False
-        elif question.status is not None and unit.status.value != question.status:
+        elif question.status is not None and instead.get(unit.family.type, unit.status).value != question.status:
             return False
         q = question.q
         return (
@@ -134,9 +154,11 @@ class Roll:
             or (unit.problem is not None and q in unit.problem.lower())
         )
 
-    def _glance(self, unit: Unit) -> str:
+    def _glance(self, unit: Unit, instead: Mapping[str, Status]) -> str:
         if self._has_problem(unit):
             return "P"
+        if unit.family.type in instead:
+            return "X" if instead[unit.family.type] is Status.DOWN else "?"
         if unit.status is Status.UP:
             return "U"
         if unit.status is Status.DEGRADED:

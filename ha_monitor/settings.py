@@ -24,6 +24,7 @@ from ha_monitor.etcd.channel import Access
 from ha_monitor.keys import Keyspace
 from ha_monitor.lang.catalog import Catalog
 from ha_monitor.lang.secrets import SECRET_FIELDS
+from ha_monitor.model import OnBlind
 
 
 def _split(value: object) -> object:
@@ -117,6 +118,10 @@ def _root(prefix: str) -> str:
     return prefix
 
 
+def _root_or_none(prefix: str) -> str:
+    return _root(prefix) if prefix else prefix
+
+
 def _segment(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
         raise ValueError(f"{name!r} is not made of letters, digits, '.', '_' and '-'")
@@ -138,8 +143,10 @@ def _finite(value: float) -> float:
 _HOST = r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]"
 
 Seconds = Annotated[float, BeforeValidator(_no_flag), Field(gt=0), AfterValidator(_finite)]
+Span = Annotated[float, BeforeValidator(_no_flag), Field(ge=0), AfterValidator(_finite)]
 Names = Annotated[Sequence[str], BeforeValidator(_split)]
 Table = Annotated[Mapping[str, str], BeforeValidator(_pairs)]
+Spans = Annotated[Mapping[str, Span], BeforeValidator(_pairs)]
 Root = Annotated[str, AfterValidator(_root)]
 Url = Annotated[str, AfterValidator(_url)]
 
@@ -198,6 +205,30 @@ class Settings(BaseModel):
         default=60.0,
         description="seconds without a readable state until an entry is FAIL, where it has no timeout of its own",
     )
+    on_blind: OnBlind = Field(
+        default="hold", description="what is said while etcd can't be heard: the last verdict, UNKNOWN, or DOWN"
+    )
+    blind_grace: Span = Field(
+        default=30.0, description="seconds for which the last verdict is said all the same, marked stale"
+    )
+    on_blind_by_type: Annotated[Mapping[str, OnBlind], BeforeValidator(_pairs)] = Field(
+        default={}, description="TYPE=hold, unknown or down: another on-blind for a resource type"
+    )
+    blind_grace_by_type: Spans = Field(default={}, description="TYPE=S: another blind-grace for a resource type")
+    rise: Span = Field(
+        default=0.0, description="seconds that an entry which recovered has to stay up until it counts as UP"
+    )
+    fall: Span = Field(
+        default=0.0, description="seconds that an entry which fell has to stay down until it counts as DOWN"
+    )
+    rise_by_type: Spans = Field(default={}, description="TYPE=S: another rise for a resource type")
+    fall_by_type: Spans = Field(default={}, description="TYPE=S: another fall for a resource type")
+    flap_turns: Annotated[int, BeforeValidator(_no_flag), Field(ge=0, le=1000)] = Field(
+        default=0, description="turns up or down in flap-window from which on an entry is held DOWN; 0: never"
+    )
+    flap_window: Seconds = Field(
+        default=60.0, description="seconds in which turns are counted, and without one of which flapping is over"
+    )
     types: Names = Field(default=(), description="resource types to serve; none: all that have a template")
     publish: Literal["esi", "gohan", "none"] = Field(
         default="esi", description="form of the published records; none: watch"
@@ -224,6 +255,9 @@ class Settings(BaseModel):
     publish_prefix: Root = Field(default="/monitoring", description="prefix of the records that are published")
     outputs_prefix: Root = Field(default="/esi-worker/heat_stacks", description="prefix of the stack outputs")
     group_prefix: Root = Field(default="/ha_monitor", description="prefix of the keys of groups")
+    maintenance_prefix: Annotated[str, AfterValidator(_root_or_none)] = Field(
+        default="/ha_monitor/maintenance", description="prefix of the keys that freeze resources; empty: there are none"
+    )
     template_types: Table = Field(
         default={}, description="TEMPLATE=TYPE for a template that is not named TYPE_monitoring"
     )

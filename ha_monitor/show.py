@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ha_monitor.errors import Problem
 from ha_monitor.evaluate.lookup import NotYet
-from ha_monitor.model import EntryStatus, Resource, Status
+from ha_monitor.model import EntryStatus, Maintenance, Pending, Resource, Status
 from ha_monitor.publish.record import read_record
 
 if TYPE_CHECKING:
@@ -17,11 +17,18 @@ if TYPE_CHECKING:
     from ha_monitor.evaluate.unit import Family, Unit
     from ha_monitor.keys import Keyspace
     from ha_monitor.lang.template import Rendering
+    from ha_monitor.sight import Seen
 
 
-def describe(unit: Unit, conflict: str | None, revision: int, proven_at: float, *, stale: bool) -> Resource:
-    """Give a resource as it stands."""
-    family = unit.family
+def describe(
+    unit: Unit, seen: Seen, *, conflict: str | None, maintenance: Maintenance | None, ahead: float
+) -> Resource:
+    """Give a resource as it stands.
+
+    :param seen: how fresh the answers of its type are.
+    :param ahead: how far the wall clock is ahead of the monotonic one, in seconds.
+    """
+    family, instead = unit.family, seen.instead
     cell = None if family.records is None else family.records.cell(unit.id)
     return Resource(
         type=family.type,
@@ -29,21 +36,30 @@ def describe(unit: Unit, conflict: str | None, revision: int, proven_at: float, 
         name=unit.name,
         version=unit.version,
         template=family.template_id,
-        status=unit.status,
-        active=unit.active,
-        since=unit.since,
+        status=instead or unit.status,
+        active=None if instead else unit.active,
+        since=unit.since if instead is None else seen.since,
         problem=unit.problem or conflict,
         published=None if cell is None or cell.state is None else read_record(cell.state.raw),
-        revision=revision,
-        proven_at=proven_at,
-        stale=stale,
-        entries={entry.name: _entry(entry) for entry in unit.entries},
+        revision=seen.revision,
+        proven_at=seen.proven_at,
+        stale=seen.stale,
+        entries={entry.name: _entry(entry, seen, ahead) for entry in unit.entries},
+        maintenance=maintenance,
+        blind=instead is not None,
     )
 
 
-def _entry(entry: Entry) -> EntryStatus:
+def _entry(entry: Entry, seen: Seen, ahead: float) -> EntryStatus:
     key = None if entry.cell is None else entry.cell.name
-    return EntryStatus(entry.shown or Status.UNKNOWN, entry.since, key, entry.reason)
+    status = entry.shown or Status.UNKNOWN
+    if seen.instead is not None:
+        return EntryStatus(seen.instead, seen.since, key, f"{seen.reason}; it was {status}")
+    damped = None if entry.damper is None else entry.damper.state
+    if damped is None:
+        return EntryStatus(status, entry.since, key, entry.why)
+    pending = Pending(damped.raw, damped.due + ahead) if damped.pending and damped.due is not None else None
+    return EntryStatus(status, entry.since, key, entry.why, pending, damped.flapping)
 
 
 def rendering(family: Family, id_: str, keyspace: Keyspace, lookup: Lookup) -> Mapping[str, Any]:

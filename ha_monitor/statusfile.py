@@ -2,16 +2,19 @@
 
 .. code-block:: json
 
-    {"ready": true, "reason": "", "written_at": "2026-03-01T03:12:05.120Z", "resources": {"ha_interface": {"ID": {
+    {"ready": true, "reason": "", "written_at": "2026-03-01T03:12:05.120Z", "revision": 42,
+     "proven_at": "2026-03-01T03:12:05.019Z", "resources": {"ha_interface": {"ID": {
       "name": "", "status": "DEGRADED", "active": "secondary", "since": "2026-03-01T03:12:05.118Z", "version": 1,
-      "problem": null, "entries": {"primary": "DOWN", "secondary": "UP"}}}}}
+      "problem": null, "entries": {"primary": "DOWN", "secondary": "UP"}, "stale": false, "maintenance": null}}}}}
 
 ``ready`` is false as long as what it says can't be vouched for: before the first list, while etcd can't be heard, and
-after the end. It is written on change only, so its age says nothing.
+after the end. It is written on change only. While nothing changes, the file's modification time goes on: it is when all
+of it was last proven right, so that a reader can tell an old file by its age.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +44,8 @@ class _Entry(msgspec.Struct):
     version: int | None
     problem: str | None
     entries: dict[str, str]
+    stale: bool
+    maintenance: str | None
 
 
 async def keep_status_file(monitor: HaMonitor, path: Path, *, remove: bool) -> None:
@@ -72,12 +77,14 @@ async def _follow(monitor: HaMonitor, file: _File) -> None:
                 began = time.monotonic()
                 resources = await _resources(monitor)
                 says = {"ready": readiness.ready, "reason": legible(readiness.reason), "resources": resources}
-                if await file.write(says):
+                proof = {"revision": monitor.revision, "proven_at": rfc3339(monitor.proven_at)}
+                if await file.write(says, proof):
                     seen = now
                     # A storm of changes to a large site is to cost a tenth of a core here.
                     await anyio.sleep(10 * (time.monotonic() - began))
                 else:
                     await anyio.sleep(_AGAIN)
+            file.date(monitor.proven_at)
             with anyio.move_on_after(_LOOK):
                 await changes.wait()
             changes.take()
@@ -101,6 +108,8 @@ def _entry(resource: Resource) -> _Entry:
         resource.version,
         resource.problem and legible(resource.problem),
         {name: entry.status.value for name, entry in resource.entries.items()},
+        resource.stale,
+        None if resource.maintenance is None else legible(resource.maintenance.reason),
     )
 
 
@@ -108,17 +117,27 @@ class _File:
     def __init__(self, path: Path) -> None:
         self._file = KeptFile(path, "status file", 0o644)  # the reader is another user
         self._said: bytes | None = None
+        self._dated = 0.0
 
-    async def write(self, says: dict[str, Any]) -> bool:
-        """Write what it is to say, where that is something else than it says; tell whether that went well."""
+    async def write(self, says: dict[str, Any], proof: dict[str, Any]) -> bool:
+        """Write what it is to say, where that is something else than it says; tell whether that went well.
+
+        :param proof: is written as well, and is no reason to write.
+        """
         encoded = msgspec.json.encode(says)
         if encoded == self._said:
             return True
-        content = msgspec.json.encode({**says, "written_at": rfc3339(time.time())})
+        content = msgspec.json.encode({**says, **proof, "written_at": rfc3339(time.time())})
         written = await anyio.to_thread.run_sync(self._file.attempt, lambda: self._file.replace(content))
         if written:
-            self._said = encoded
+            self._said, self._dated = encoded, 0.0
         return written
+
+    def date(self, proven_at: float) -> None:
+        """Have the file bear the time at which what it says was last proven."""
+        if self._said is not None and proven_at > self._dated:
+            self._file.attempt(lambda: os.utime(self._file.path, (proven_at, proven_at)))
+            self._dated = proven_at
 
     def disown(self, reason: str) -> None:
         """Have what stands there say that it can't be vouched for."""

@@ -92,11 +92,11 @@ def _metavar(field: FieldInfo) -> str:
     if choices := _choices(field):
         return "|".join(choices)
     text = str(field.annotation)
+    if "Mapping" in text:
+        return "NAME=VALUE"
     if "Path" in text:
         return "FILE"
-    if "float" in text:
-        return "S"
-    return "NAME=VALUE" if "Mapping" in text else "TEXT"
+    return "S" if "float" in text else "TEXT"
 
 
 def _choices(field: FieldInfo) -> Sequence[str]:

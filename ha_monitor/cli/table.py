@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ha_monitor.transition import Transition
     from ha_monitor.web import shapes
-    from ha_monitor.web.shapes import Resource
+    from ha_monitor.web.shapes import Entry, Resource
 
 _WIDE = 110  # columns from which on there is room for a column that says why
 _PLAIN = 200  # columns where there is no terminal
@@ -145,9 +145,29 @@ def _code(resource: Resource) -> str:
 
 
 def _why(resource: Resource) -> str:
-    if resource.problem is not None:
-        return resource.problem
-    return "; ".join(f"{name}: {entry.reason}" for name, entry in resource.entries.items() if entry.status != "UP")
+    return "; ".join(part for part in (_frozen(resource), resource.problem or _ailing(resource)) if part)
+
+
+def _frozen(resource: Resource) -> str:
+    if resource.maintenance is None:
+        return ""
+    until = "" if resource.maintenance.until is None else f" until {local_time(resource.maintenance.until)}"
+    return f"in maintenance{until}{': ' if resource.maintenance.reason else ''}{resource.maintenance.reason}"
+
+
+def _ailing(resource: Resource) -> str:
+    return "; ".join(
+        f"{name}: {entry.reason}{_to_come(entry)}"
+        for name, entry in resource.entries.items()
+        if entry.status != "UP" or entry.pending is not None
+    )
+
+
+def _to_come(entry: Entry) -> str:
+    pending = entry.pending
+    return (
+        "" if pending is None or pending.due is None else f", counts as {pending.status} from {local_time(pending.due)}"
+    )
 
 
 def _ago(since: str | None, now: float) -> str:

@@ -24,10 +24,10 @@ def changes_of(unit: Unit, gone: Iterable[Entry], at: float) -> list[Change]:
         why = "the resource ended" if unit.ended else unit.problem or "its template has it no longer"
         changes.append(Change(type_, id_, entry.name, entry.shown, None, status, active, unit.config_revision, at, why))
     for entry in unit.entries:
-        old, new = entry.shown, entry.status
+        old, new = entry.shown, entry.counts
         if old is not new:
             revision = entry.revision or unit.config_revision
-            changes.append(Change(type_, id_, entry.name, old, new, status, active, revision, at, entry.reason))
+            changes.append(Change(type_, id_, entry.name, old, new, status, active, revision, at, entry.why))
             entry.shown = new
             entry.since = at
     return changes

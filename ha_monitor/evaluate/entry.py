@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ha_monitor.clock import Timer
+    from ha_monitor.evaluate.damping import Damped, Damping
     from ha_monitor.plugins import EntryType
     from ha_monitor.reading.state import State
     from ha_monitor.watch.states import Cell
@@ -51,6 +52,16 @@ def judge_absence(reason: str, since: float, timeout: float, now: float) -> tupl
     return _UNKNOWN, reason, since + timeout
 
 
+class Damper:
+    """How an entry is damped, and what counts for it at this moment."""
+
+    __slots__ = ("damping", "state")
+
+    def __init__(self, damping: Damping) -> None:
+        self.damping = damping
+        self.state: Damped | None = None
+
+
 class Owner(Protocol):
     """Who is told of an entry's status."""
 
@@ -77,8 +88,8 @@ class Entry:
     """A rendered resource: what it hangs on and what it is; without an ``entry_type``, another worker serves it."""
 
     __slots__ = (
-        "absence", "cell", "entry_type", "more", "name", "owner", "reason", "seen", "shown", "since", "status", "task",
-        "timeout", "wakeup",
+        "absence", "cell", "damper", "entry_type", "more", "name", "owner", "reason", "seen", "shown", "since",
+        "status", "task", "timeout", "wakeup",
     )  # fmt: skip
 
     def __init__(self, name: str, owner: Owner, entry_type: EntryType | None, timeout: float) -> None:
@@ -91,6 +102,8 @@ class Entry:
         self.seen: object = _NOTHING
         """The state that it was last evaluated for, where it hangs on one."""
         self.status: Status | None = None
+        self.damper: Damper | None = None
+        """Holds back what it has just become; ``None``: nothing does."""
         self.shown: Status | None = None
         """The status that was last part of a verdict, and is what others are told."""
         self.reason = ""
@@ -108,6 +121,20 @@ class Entry:
     def hang_on(self, cells: Sequence[Cell]) -> None:
         """Note the states that it hangs on."""
         self.cell, self.more = (cells[0], tuple(cells[1:])) if cells else (None, ())
+
+    @property
+    def counts(self) -> Status | None:
+        """What it counts as: its status, unless that is held back."""
+        damper = self.damper
+        return self.status if damper is None or damper.state is None else damper.state.counts
+
+    @property
+    def why(self) -> str:
+        """Why it counts as what it does."""
+        damper = self.damper
+        if damper is None or damper.state is None or not damper.state.flapping:
+            return self.reason
+        return f"flapping: {damper.damping.words}"
 
     @property
     def revision(self) -> int:

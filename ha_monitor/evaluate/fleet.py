@@ -72,6 +72,9 @@ class Fleet:
         self._waiting = 0
         self._gone: dict[Unit, list[Entry]] = {}
         self._overdue: set[Entry] = set()
+        self._damped: dict[Unit, Timer] = {}
+        self._unheard: set[Unit] = set()
+        """Whose time came while nobody heard etcd: nobody saw that the entry stayed as it was."""
         self._work = asyncio.Event()
         leaves.entries = self._entries
 
@@ -164,6 +167,9 @@ class Fleet:
             overdue, self._overdue = self._overdue, set()
             for entry in overdue:
                 entry.wake()
+            unheard, self._unheard = self._unheard, set()
+            for unit in unheard:
+                self.settle_soon(unit)
 
     # -- a config's life
 
@@ -217,6 +223,7 @@ class Fleet:
             self.render_soon(family, (id_,))
 
         unit.hangs = tuple((self.lookup.view(ref), ref.id, tell) for ref in reads)
+        family.prefixes.update([view.prefix for view, _, _ in unit.hangs])
         for view, key, _ in unit.hangs:
             view.hang(key, tell)
 
@@ -278,6 +285,7 @@ class Fleet:
                 family.units.clear()  # a dict keeps the room of all that were ever in it
             self.members += 1
             unit.ended = True
+            self._damp_no_more(unit)
             self._hang(unit, ())
             self._replace(unit, ())
             unit.status, unit.active = Status.UNKNOWN, None
@@ -289,13 +297,18 @@ class Fleet:
     # -- a verdict
 
     def _settle(self, unit: Unit, wall: float, changes: list[Change]) -> None:
+        damped = unit.family.damped
         for entry in unit.entries:
             cell = entry.cell
             if cell is not None and (cell.dirty or any(other.dirty for other in entry.more)):
                 entry.evaluate()  # its turn would come in another slice; what changed together is judged together
+            elif damped and entry.is_behind:
+                entry.evaluate()  # nothing counts for having stayed as it was that has just changed
         unit.queued = False
         if unit.missing or unit.ended:
             return
+        if damped:
+            self._damp(unit)
         if unit.judge(wall):
             key = (unit.family.type, unit.status)
             self.transitions[key] = self.transitions.get(key, 0) + 1
@@ -304,6 +317,23 @@ class Fleet:
             unit.vouched = False
             unit.family.leaving.add(unit.id)
         self.on_settled(unit.family, unit.id)
+
+    def _damp(self, unit: Unit) -> None:
+        now = self._clock.monotonic()
+        due = unit.damp(now, heard=self.heard)
+        self._damp_no_more(unit)
+        if due is None:
+            return
+        if due <= now:
+            self._unheard.add(unit)
+        else:
+            self._damped[unit] = self._clock.call_later(due - now, lambda: self.settle_soon(unit))
+
+    def _damp_no_more(self, unit: Unit) -> None:
+        self._unheard.discard(unit)
+        timer = self._damped.pop(unit, None)
+        if timer is not None:
+            timer.cancel()
 
     def _tell(self, unit: Unit, wall: float, changes: list[Change]) -> None:
         self.generation += 1

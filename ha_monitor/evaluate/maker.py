@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from ha_monitor.errors import Problem
-from ha_monitor.evaluate.entry import Entry
+from ha_monitor.evaluate.entry import Damper, Entry
 from ha_monitor.lang.kinds import FOREIGN_KINDS
 from ha_monitor.model import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ha_monitor.evaluate.damping import Damping, DampingRules
     from ha_monitor.evaluate.unit import Unit
     from ha_monitor.evaluate.workers import Workers
     from ha_monitor.keys import Keyspace
@@ -33,6 +34,7 @@ class Maker:
         plugins: Mapping[str, type[EntryType]],
         read_state: StateReader,
         state_timeout: float,
+        damping: DampingRules,
         watches: Source,
         workers: Workers,
     ) -> None:
@@ -40,6 +42,7 @@ class Maker:
         self._plugins = plugins
         self._read_state = read_state
         self._state_timeout = state_timeout
+        self._damping = damping
         self._watches = watches
         self._workers = workers
         self._shared: dict[type[EntryType], EntryType] = {}
@@ -74,15 +77,30 @@ class Maker:
             return entry
         entry_type, refs = made
         states = [(self._watches.states(self._keyspace.states(ref.type), self._read_state), ref.id) for ref in refs]
+        unit.family.prefixes.update([view.prefix for view, _ in states])
+        damping = self._damping.of(unit.family.type, spec.props)
+        unit.family.damped |= damping is not None
         if known is not None and type(known.entry_type) is type(entry_type) and _hangs_on(known, states):
             if not self._workers.goes_on(known, spec.props):
                 known.entry_type = entry_type
             known.timeout = timeout
+            _damp(known, damping)
             known.wake()
             return known
         entry = Entry(spec.name, unit, entry_type, timeout)
+        _damp(entry, damping)
         entry.hang_on([view.hang(id_, entry) for view, id_ in states])
         return entry
+
+
+def _damp(entry: Entry, damping: Damping | None) -> None:
+    """Have an entry damped so from now on; what is held back already stays so, by the new times."""
+    if damping is None:
+        entry.damper = None
+    elif entry.damper is None:
+        entry.damper = Damper(damping)
+    else:
+        entry.damper.damping = damping
 
 
 def _hangs_on(entry: Entry, states: Sequence[tuple[StateView, str]]) -> bool:

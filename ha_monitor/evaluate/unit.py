@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 
+from ha_monitor.evaluate.damping import all_down, damp, give_up
 from ha_monitor.evaluate.verdict import active, verdict
 from ha_monitor.model import Status
 
@@ -23,7 +24,10 @@ _UNKNOWN = Status.UNKNOWN
 class Family:
     """The resources of one type and the template they are rendered by."""
 
-    __slots__ = ("configs", "leaving", "problem", "records", "template", "template_id", "type", "units", "unrendered")
+    __slots__ = (
+        "configs", "damped", "leaving", "prefixes", "problem", "records", "template", "template_id", "type",
+        "units", "unrendered",
+    )  # fmt: skip
 
     def __init__(self, type_: str, configs: KeyView, records: StateView | None) -> None:
         self.type = type_
@@ -39,6 +43,10 @@ class Family:
         """Ids that wait to be rendered, anew or for the first time."""
         self.leaving: set[str] = set()
         """Ids whose record is ours, and vouched for by nobody any longer."""
+        self.prefixes: set[str] = {configs.prefix}
+        """What its resources hang on: they are as fresh as the watches of these."""
+        self.damped = False
+        """Some entry is damped."""
 
 
 class Host(Protocol):
@@ -163,6 +171,26 @@ class Unit:
         cells = dict.fromkeys(cell for entry in self.entries for cell in entry.cells)
         return tuple((cell.key, 0 if cell.state is None else cell.revision) for cell in cells)
 
+    def damp(self, now: float, *, heard: bool) -> float | None:
+        """Work out what counts for entries that are damped; gives when to do so again (monotonic seconds).
+
+        While etcd is not ``heard``, nothing counts for having stayed as it was: nobody saw that it did.
+        """
+        dampers = [(entry.damper, entry.status) for entry in self.entries if entry.damper is not None]
+        for damper, status in dampers:
+            before = damper.state
+            if status is not None and (heard or before is None or before.raw is not status):
+                damper.state = damp(damper.damping, before, status, now)
+        hides = all_down([entry.status for entry in self.entries])
+        dues = []
+        for damper, _ in dampers:
+            if damper.state is not None:
+                if hides:
+                    damper.state = give_up(damper.state)
+                if damper.state.due is not None:
+                    dues.append(damper.state.due)
+        return min(dues, default=None)
+
     def judge(self, wall: float) -> bool:
         """Work out status and active side from the entries; with a problem there is nothing to be said.
 
@@ -171,7 +199,7 @@ class Unit:
         if self.problem:
             status, self.active = _UNKNOWN, None
         else:
-            statuses = [entry.status or _UNKNOWN for entry in self.entries]
+            statuses = [entry.counts or _UNKNOWN for entry in self.entries]
             status = verdict(statuses)
             first = active(statuses)
             self.active = None if first is None else self.entries[first].name

@@ -1,4 +1,4 @@
-"""What an entry must have once it is rendered: a known type, its required properties, valid ids, a usable timeout."""
+"""What an entry must have once it is rendered: a known type, its required properties, valid ids, usable times."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from ha_monitor.lang.ids import check_id, id_text, quote
 if TYPE_CHECKING:
     from ha_monitor.lang.kinds import Kind
 
+_TIMES = ("timeout", "rise", "fall")
+"""Properties that any entry may have: seconds."""
+
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?")
 
 Blame = Callable[[str, str], Iterable[str]]
@@ -20,7 +23,7 @@ Blame = Callable[[str, str], Iterable[str]]
 
 
 def check_entry(name: str, props: dict[str, object], kinds: Mapping[str, Kind], blame: Blame) -> Kind:
-    """Return the kind of an entry that is as it must be; defaults are put into ``props``, and its timeout as a number.
+    """Return the kind of an entry that is as it must be; defaults are put into ``props``, and times as numbers.
 
     Raises:
         Problem: it is not; the words name entry, property and what feeds it.
@@ -34,8 +37,9 @@ def check_entry(name: str, props: dict[str, object], kinds: Mapping[str, Kind], 
             props[prop] = value
     if kind.served:
         _check_props(name, props, kind, blame)
-    if props.get("timeout") is not None:
-        props["timeout"] = _timeout(name, props["timeout"])
+    for prop in _TIMES:
+        if props.get(prop) is not None:
+            props[prop] = _seconds(name, prop, props[prop])
     return kind
 
 
@@ -60,9 +64,9 @@ def _check_id(name: str, prop: str, props: Mapping[str, object]) -> None:
         raise Problem(f"entry {quote(name)} ({props['type']}): its {prop}: {problem}") from problem
 
 
-def _timeout(name: str, value: object) -> float:
-    """Return a timeout in seconds."""
+def _seconds(name: str, prop: str, value: object) -> float:
+    """Return a time in seconds."""
     number = float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) is not None else value
     if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number) or number < 0:
-        raise Problem(f"entry {quote(name)}: its timeout is {quote(value)}, not a number of seconds from 0 on")
+        raise Problem(f"entry {quote(name)}: its {prop} is {quote(value)}, not a number of seconds from 0 on")
     return number

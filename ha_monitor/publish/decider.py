@@ -15,7 +15,7 @@ from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION, Write
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ha_monitor.clock import Clock
+    from ha_monitor.clock import Clock, Timer
     from ha_monitor.evaluate.unit import Family
     from ha_monitor.publish.fence import Mandate
     from ha_monitor.watch.states import Cell
@@ -42,11 +42,14 @@ class Decider:
         """
         self.mandate: Mandate | None = None
         """Says which records are ours to write; ``None``: all of them."""
+        self.is_frozen: Callable[[str, str], bool] = lambda type_, id_: False
+        """Tells whether a resource, by type and id, is in maintenance: its record is left as it is."""
         self._clock = clock
         self._form = form
         self._state_timeout = state_timeout
         self._want = want
-        self._timed: set[Key] = set()
+        self._timed: dict[Key, tuple[float, Timer]] = {}
+        """Records to be looked at later: when (monotonic seconds)."""
         self._foreign: set[Key] = set()
         """Records that another hand has changed, and that nobody has looked at since."""
         self._doubtful: dict[Key, bytes] = {}
@@ -57,6 +60,9 @@ class Decider:
         """Give what is to be written; ``None`` where nothing is, now."""
         assert family.records is not None  # noqa: S101 - want() let none other in
         key, record = (family, id_), family.records.key(id_)
+        if self.is_frozen(family.type, id_):
+            self._foreign.discard(key)  # whoever froze it may write it
+            return None
         cell = family.records.at(record)
         standing = _value(cell)
         now = self._clock.monotonic()
@@ -102,16 +108,18 @@ class Decider:
 
     def look_later(self, family: Family, id_: str, seconds: float) -> None:
         """Have a record looked at again after some seconds."""
-        key = (family, id_)
-        if key in self._timed:
-            return
-        self._timed.add(key)
+        key, due = (family, id_), self._clock.monotonic() + seconds
+        known = self._timed.get(key)
+        if known is not None:
+            if known[0] <= due:
+                return
+            known[1].cancel()
 
         def look() -> None:
-            self._timed.discard(key)
+            del self._timed[key]
             self._want(family, id_)
 
-        self._clock.call_later(seconds, look)
+        self._timed[key] = due, self._clock.call_later(seconds, look)
 
     def conflict(self, family: Family, id_: str) -> str | None:
         """Say in words what another writer does to a record; ``None`` where none does."""

@@ -89,6 +89,8 @@ class Feed:
         self.prefix = prefix
         self.revision = 0
         self.proven_at = 0.0
+        self.proven = clock.monotonic()
+        """When it was last proven right, in monotonic seconds; before the first time, when it began."""
         self.caught_up = False
         self.fault = "not listed yet"
         self.events = 0
@@ -201,6 +203,7 @@ class Feed:
     def _proven(self, revision: int) -> None:
         self.revision = revision
         self.proven_at = self._clock.time()
+        self.proven = self._clock.monotonic()
         if not self.caught_up:
             self.caught_up = True
             self.fault = ""

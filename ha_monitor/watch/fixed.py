@@ -9,16 +9,17 @@ from aetcd import rpc
 
 from ha_monitor.watch.states import StateView
 from ha_monitor.watch.views import KeyView
+from ha_monitor.watch.watches import Proof
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from ha_monitor.clock import Clock
     from ha_monitor.reading.state import StateReader
     from ha_monitor.watch.feed import Feed
+    from ha_monitor.watch.views import View
 
-
-_View = TypeVar("_View", KeyView, StateView)
+_View = TypeVar("_View", bound="View")
 
 
 class _Unlisted(NamedTuple):
@@ -29,16 +30,17 @@ class _Unlisted(NamedTuple):
 class FixedKeys:
     """Has the faces of :class:`~ha_monitor.watch.watches.Watches` and :class:`~ha_monitor.watch.pulse.Pulse`."""
 
-    heard = True
+    heard = alive = True
     fault = ""
     silence = 0.0
 
     def __init__(self, keys: Mapping[str, bytes], clock: Clock, *, on_turn: Callable[[], None]) -> None:
         self._keys = keys
+        self._clock = clock
         self._on_turn = on_turn
         self._key_views: dict[str, KeyView] = {}
         self._state_views: dict[str, StateView] = {}
-        self._unlisted: list[KeyView | StateView] = []
+        self._unlisted: list[View] = []
         self._asked = anyio.Event()
         self.revision = len(keys)
         self.proven_at = clock.time()
@@ -54,6 +56,15 @@ class FixedKeys:
         if prefix not in self._state_views:
             self._state_views[prefix] = self._ask(StateView(prefix, read))
         return self._state_views[prefix]
+
+    def follow(self, view: View) -> None:
+        """Have a view listed."""
+        self._ask(view)
+
+    def proof(self, prefixes: Collection[str]) -> Proof:
+        """Tell that what was listed is right: nothing changes."""
+        listed = not any(view.prefix in prefixes for view in self._unlisted)
+        return Proof(self.revision, self.proven_at, self._clock.monotonic(), listed)
 
     def _ask(self, view: _View) -> _View:
         self._unlisted.append(view)
@@ -79,7 +90,7 @@ class FixedKeys:
             await self._asked.wait()
             self._asked = anyio.Event()
 
-    def _list(self, view: KeyView | StateView) -> None:
+    def _list(self, view: View) -> None:
         items = [
             rpc.KeyValue(key=key.encode(), value=value, mod_revision=number, version=1)
             for number, (key, value) in enumerate(self._keys.items(), 1)

@@ -108,6 +108,11 @@ class Pulse:
         """Seconds since etcd last answered: counted, so that not even a pulse that hangs can hide it."""
         return self._clock.monotonic() - self._answered
 
+    @property
+    def alive(self) -> bool:
+        """Whether etcd is heard, and not only believed to be."""
+        return self.heard and self.silence <= LONGEST_SILENCE
+
     async def run(self) -> None:
         """Ask until cancelled. Raises only what ``on_fault`` raises."""
         next_probe = asked_at = 0.0

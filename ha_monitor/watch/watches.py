@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ha_monitor.watch.feed import Feed
 from ha_monitor.watch.states import StateView
 from ha_monitor.watch.views import KeyView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from anyio.abc import TaskGroup
 
@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from ha_monitor.etcd.client import EtcdClient
     from ha_monitor.reading.state import StateReader
     from ha_monitor.watch.views import View
+
+
+class Proof(NamedTuple):
+    """How far some watches are known to be right: up to which revision, and when that was last proven.
+
+    ``proven_at`` is in seconds since the epoch, 0 before the first time; ``proven`` in monotonic seconds, before the
+    first time since when they try.
+    """
+
+    revision: int
+    proven_at: float
+    proven: float
+    caught_up: bool
 
 
 class Source(Protocol):
@@ -86,6 +99,16 @@ class Watches:
         """Give all feeds."""
         return iter(self._feeds.values())
 
+    def proof(self, prefixes: Collection[str]) -> Proof:
+        """Tell how far the watches of these prefixes are, by the one that is least so; of all of them, where none."""
+        feeds = [feed for prefix, feed in self._feeds.items() if prefix in prefixes] or [*self._feeds.values()]
+        return Proof(
+            min((feed.revision for feed in feeds), default=0),
+            min((feed.proven_at for feed in feeds), default=0.0),
+            min((feed.proven for feed in feeds), default=0.0),
+            all(feed.caught_up for feed in feeds),
+        )
+
     @property
     def behind(self) -> Feed | None:
         """A feed that has not caught up, if there is one."""
@@ -94,9 +117,9 @@ class Watches:
     @property
     def revision(self) -> int:
         """The revision up to which every watch is known to be right."""
-        return min((feed.revision for feed in self._feeds.values()), default=0)
+        return self.proof(()).revision
 
     @property
     def proven_at(self) -> float:
         """When that was last proven for the watch that has waited longest, in seconds since the epoch."""
-        return min((feed.proven_at for feed in self._feeds.values()), default=0.0)
+        return self.proof(()).proven_at

@@ -82,6 +82,13 @@ class _Measured(Collector):
         for type_, count in measures.problems.items():
             problems.add_metric((legible(type_),), count)
         yield problems
+        blind = GaugeMetricFamily(
+            "ha_monitor_blind", "1 where on-blind has taken the place of the last verdicts.", labels=("type",)
+        )
+        for type_, is_blind in measures.blind.items():
+            blind.add_metric((legible(type_),), float(is_blind))
+        yield blind
+        yield GaugeMetricFamily("ha_monitor_maintenance", "Resources in maintenance.", measures.maintenance)
         transitions = CounterMetricFamily(
             "ha_monitor_transitions", "How often resources came to a status.", labels=("type", "status")
         )

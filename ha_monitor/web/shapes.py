@@ -13,6 +13,7 @@ from ha_monitor.text import legible, rfc3339
 from ha_monitor.transition import EntryStatus, Status, Transition  # noqa: TC001 - msgspec reads them
 
 if TYPE_CHECKING:
+    from ha_monitor.model import EntryStatus as EntryRecord
     from ha_monitor.model import GroupStatus, Readiness
     from ha_monitor.model import Resource as Record
 
@@ -81,17 +82,37 @@ class NoQuery(Struct, frozen=True, forbid_unknown_fields=True):
 # -- answers
 
 
+class Pending(Struct):
+    """What an entry will count as at ``due``, if it stays so until then."""
+
+    status: EntryStatus
+    due: str | None
+
+
 class Entry(Struct):
-    """One rendered resource of a resource."""
+    """One rendered resource of a resource; ``flapping``: it is held DOWN, since it changed too often."""
 
     status: EntryStatus
     since: str | None
     key: str | None
     reason: str
+    pending: Pending | None
+    flapping: bool
+
+
+class Maintenance(Struct):
+    """Why a resource's record and its hooks are frozen, and until when (``null``: until further notice)."""
+
+    reason: str
+    until: str | None
 
 
 class Resource(Struct):
-    """A resource as it stands; ``active`` is the first of its entries that is UP."""
+    """A resource as it stands; ``active`` is the first of its entries that is UP.
+
+    ``stale``: it can't be vouched for. ``blind``: that is so for so long that ``on-blind`` has taken the place of the
+    last verdict.
+    """
 
     type: str
     id: str
@@ -107,6 +128,8 @@ class Resource(Struct):
     proven_at: str | None
     stale: bool
     entries: dict[str, Entry]
+    maintenance: Maintenance | None
+    blind: bool
 
 
 class Resources(Struct):
@@ -204,14 +227,21 @@ class Failure(Struct):
 
 def resource_shape(record: Record) -> Resource:
     """Give a resource's shape."""
+    frozen = record.maintenance
     return Resource(
         record.type, record.id, record.name, record.version, record.template, record.status.value, record.active,  # type: ignore[arg-type]
         rfc3339(record.since), record.problem, None if record.published is None else dict(record.published),
         record.revision, rfc3339(record.proven_at), record.stale,
-        {
-            name: Entry(entry.status.value, rfc3339(entry.since), entry.key, entry.reason)  # type: ignore[arg-type]
-            for name, entry in record.entries.items()
-        },
+        {name: _entry_shape(entry) for name, entry in record.entries.items()},
+        None if frozen is None else Maintenance(legible(frozen.reason), rfc3339(frozen.until or 0.0)),
+        record.blind,
+    )  # fmt: skip
+
+
+def _entry_shape(entry: EntryRecord) -> Entry:
+    pending = entry.pending and Pending(entry.pending.status.value, rfc3339(entry.pending.due))  # type: ignore[arg-type]
+    return Entry(
+        entry.status.value, rfc3339(entry.since), entry.key, entry.reason, pending, entry.flapping,  # type: ignore[arg-type]
     )  # fmt: skip
 
 

@@ -161,6 +161,29 @@ def test_what_is_back_after_a_try_that_may_have_done_its_work_is_told(
     assert (last["old"], last["revision"]) == ("DOWN", revision)
 
 
+def test_in_maintenance_nothing_is_told_and_afterwards_what_is_different(
+    pair: site.HaInterface, etcd: Etcd, service: StartService, recorder: Recorder
+) -> None:
+    other, frozen = site.HaInterface("other"), "/ha_monitor/maintenance/ha_interface/pair"
+    etcd.txn(other.keys() | {frozen: {"reason": "new line card"}})
+    running = service("--hook", recorder.command())
+    etcd.put(pair.primary_state, site.DOWN)
+    etcd.put(pair.secondary_state, site.DOWN)
+    wait_until(lambda: metric(running, 'ha_monitor_hook_held{kind="command"}') == 1)
+    etcd.put(pair.secondary_state, site.UP)
+    etcd.put(other.primary_state, site.DOWN)
+    recorder.wait(1)
+    assert [item["change"]["id"] for item in recorder.said()] == ["other", "other"]
+    etcd.delete(frozen)
+    recorder.wait_told("primary", "DOWN")
+    recorder.wait(2)
+    wait_until(lambda: metric(running, 'ha_monitor_hook_held{kind="command"}') == 0)
+    told = [item["change"] for item in recorder.said("end")[1:]]
+    assert [(change["id"], change["entry"], change["old"], change["new"]) for change in told] == [
+        ("pair", "primary", "UP", "DOWN")
+    ]
+
+
 @pytest.mark.parametrize("manner", ["stubborn", "closed"])
 def test_sigterm_ends_what_runs_in_time(
     pair: site.HaInterface, etcd: Etcd, service: StartService, recorder: Recorder, manner: str

@@ -121,9 +121,31 @@ def test_nothing_is_written_where_nothing_changes(
             assert time.monotonic() < give_up
             time.sleep(0.01)
     after = path.stat()
-    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert after.st_ino == before.st_ino
     etcd.put(pair.primary_state, site.DOWN)
     wait_for(path, lambda said: entries(said)["primary"] == "DOWN")
+
+
+def test_its_age_is_that_of_the_last_proof(
+    pair: site.HaInterface, own_etcd: Etcd, service: StartService, path: Path
+) -> None:
+    own_etcd.txn(site.ha_template() | pair.keys())
+    service("--status-file", str(path), etcd=own_etcd)
+    first = wait_for(path, lambda said: bool(said["ready"]))
+    assert 0 < first["revision"] <= own_etcd.revision()
+    assert first["proven_at"] <= first["written_at"]
+    dated = path.stat().st_mtime
+    give_up = time.monotonic() + PATIENCE
+    while path.stat().st_mtime <= dated:  # though nothing changes
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    own_etcd.kill()
+    lost_at, give_up = time.time(), time.monotonic() + PATIENCE
+    said = wait_for(path, lambda said: not said["ready"])
+    assert said["resources"]["ha_interface"]["pair"]["stale"]
+    while path.stat().st_mtime > lost_at:
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
 
 
 def test_an_outage_is_marked_and_so_is_what_an_earlier_run_left(

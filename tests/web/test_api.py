@@ -37,10 +37,14 @@ def test_a_resource_with_all_that_is_known_of_it(shown: Shown) -> None:
     assert resource == {
         "type": "ha_interface", "id": failover.id, "name": "", "version": 1, "template": "ha_interface_monitoring",
         "status": "DEGRADED", "active": "secondary", "problem": None, "published": site.record("DOWN"), "stale": False,
+        "blind": False, "maintenance": None,
     }  # fmt: skip
     assert list(entries) == ["primary", "secondary"]
     assert entries["primary"].pop("since")
-    assert entries["primary"] == {"status": "DOWN", "key": failover.primary_state, "reason": 'interface is "DOWN"'}
+    assert entries["primary"] == {
+        "status": "DOWN", "key": failover.primary_state, "reason": 'interface is "DOWN"', "pending": None,
+        "flapping": False,
+    }  # fmt: skip
 
 
 def test_resources_are_filtered(shown: Shown) -> None:

@@ -3,7 +3,7 @@
 import { el, mark, say, since } from "./dom.js";
 import { Coalesced, get } from "./live.js";
 import { showTransitions } from "./transitions.js";
-import { codeOf, ENTRY_CODES, exact, fromHash } from "./words.js";
+import { clock, codeOf, ENTRY_CODES, exact, fromHash, frozenOf, pendingOf } from "./words.js";
 
 const TRANSITIONS = 20;
 
@@ -95,6 +95,7 @@ export class Detail {
     this.#body.replaceChildren(
       standing(resource),
       ...(problem === null ? [] : [el("p", { class: "problem" }, mark("P"), problem)]),
+      ...asides(resource).map((words) => el("p", { class: "aside" }, words)),
       el("h3", {}, "Sides"),
       ...Object.entries(resource.entries).map(([entry, its]) => side(entry, its, entry === resource.active)),
       ...(Object.keys(resource.entries).length ? [] : [el("p", { class: "quiet" }, "It has none: it can't be rendered.")]),
@@ -111,6 +112,16 @@ function none(error) {
   throw error;
 }
 
+/** What else is to be known of a resource, a sentence each. */
+function asides(resource) {
+  const frozen = frozenOf(resource);
+  return [
+    frozen && `It is ${frozen}. Its record and its hooks stay as they are.`,
+    resource.blind && "This is no verdict: etcd could not be heard for too long, and the monitor was told what to say then.",
+    resource.stale && !resource.blind && `It can't be vouched for: last proven at ${clock(resource.proven_at)}.`,
+  ].filter(Boolean);
+}
+
 function standing(resource) {
   const { status, active } = resource;
   const code = codeOf(resource);
@@ -125,11 +136,13 @@ function side(name, entry, active) {
   const fact = (term, text) => facts.append(el("dt", {}, term), el("dd", {}, text));
   fact("since", entry.since ? exact(entry.since) : "not known");
   fact("why", entry.reason || "–");
+  if (entry.pending !== null) fact("to come", `${pendingOf(entry)}, if it stays so`);
   fact("state key", entry.key === null ? "none" : el("code", {}, entry.key));
   return el("section", { class: "side", "data-entry": entry.status },
     el("h4", {}, mark(ENTRY_CODES[entry.status] ?? "?"), `${name} ${entry.status} `,
       el("span", { class: "quiet" }, "for ", since(entry.since)),
-      ...(active ? [el("span", { class: "tag" }, "active")] : [])),
+      ...(active ? [el("span", { class: "tag" }, "active")] : []),
+      ...(entry.flapping ? [el("span", { class: "tag" }, "flapping")] : [])),
     facts);
 }
 

@@ -18,11 +18,26 @@ export function codeOf(resource) {
   return resource.active === Object.keys(resource.entries)[0] ? "D" : "S";
 }
 
-/** Why a resource is not healthy; empty where it is. */
+/** Why a resource is not healthy, or frozen, or about to change; empty where nothing is to be said. */
 export function whyOf(resource) {
-  if (resource.problem !== null) return resource.problem;
-  const ailing = Object.entries(resource.entries).filter(([, entry]) => entry.status !== "UP");
-  return ailing.map(([name, entry]) => `${name}: ${entry.reason}`).join("; ");
+  return [frozenOf(resource), resource.problem ?? ailingOf(resource)].filter(Boolean).join("; ");
+}
+
+function ailingOf({ entries }) {
+  const ailing = Object.entries(entries).filter(([, entry]) => entry.status !== "UP" || entry.pending !== null);
+  return ailing.map(([name, entry]) => `${name}: ${[entry.reason, pendingOf(entry)].filter(Boolean).join(", ")}`).join("; ");
+}
+
+/** What an entry is about to count as; empty where it counts as what it is. */
+export function pendingOf({ pending }) {
+  return pending === null ? "" : `counts as ${pending.status} from ${clock(pending.due)}`;
+}
+
+/** That a resource is in maintenance; empty where it is not. */
+export function frozenOf({ maintenance }) {
+  if (maintenance === null) return "";
+  const until = maintenance.until === null ? "" : ` until ${clock(maintenance.until)}`;
+  return `in maintenance${until}${maintenance.reason && `: ${maintenance.reason}`}`;
 }
 
 export const hrefOf = ({ type, id }) => `#/${encodeURIComponent(type)}/${encodeURIComponent(id)}`;
