@@ -53,6 +53,23 @@ class PublishMeasures:
 
 
 @dataclass(frozen=True, slots=True)
+class HookMeasures:
+    """What was told to a receiver of changes, ``kind``.
+
+    ``runs`` counts by result; ``pending``, ``failing`` and ``held`` are the resources that have something to be told,
+    could not be told of, and are held back by their maintenance. ``latency`` is from the change to the end of the
+    run that told it.
+    """
+
+    kind: str
+    runs: Mapping[str, int]
+    pending: int
+    failing: int
+    held: int
+    latency: Histogram
+
+
+@dataclass(frozen=True, slots=True)
 class Measures:
     """All of it.
 

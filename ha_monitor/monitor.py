@@ -379,6 +379,10 @@ class HaMonitor:
         """Give who shares the work with this monitor, and who has what; ``None`` where it is alone."""
         return None if self._member is None else self._member.status()
 
+    def publishes(self, type_: str, id_: str) -> bool:
+        """Tell whether this monitor is the one of its group that speaks for a resource; one that is alone always is."""
+        return self._member is None or self._member.fence(type_, id_) is not None
+
     def rendering(self, type_: str, id_: str) -> Mapping[str, Any] | None:
         """Give what a resource renders to: parameters, document, entries, and every key that it hangs on."""
         family = self._fleet.families.get(type_)

@@ -1,127 +1,46 @@
 """Every setting there is, as one frozen record: checked when it is made, the same for the command and for embedding.
 
-Where the values come from (command line, environment, file) is the business of :mod:`ha_monitor.cli`.
+Where the values come from (command line, environment, file) is the business of :mod:`ha_monitor.cli`, how they are
+written that of :mod:`ha_monitor.forms`.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ha_monitor.errors import SettingsError
 from ha_monitor.etcd.channel import Access
+from ha_monitor.forms import (
+    Command,
+    Listen,
+    Names,
+    Paths,
+    Root,
+    RootOrNone,
+    Seconds,
+    Segment,
+    Span,
+    Spans,
+    Table,
+    Urls,
+    Webhook,
+    Whole,
+    origin,
+    pairs,
+    without_password,
+)  # fmt: skip
 from ha_monitor.keys import Keyspace
 from ha_monitor.lang.catalog import Catalog
 from ha_monitor.lang.secrets import SECRET_FIELDS
 from ha_monitor.model import OnBlind
-
-
-def _split(value: object) -> object:
-    """Take commas apart, wherever several values may stand."""
-    values = [value] if isinstance(value, str) else value
-    if not isinstance(values, (list, tuple)):
-        return values
-    return tuple(
-        part.strip() if isinstance(part, str) else part
-        for item in values
-        for part in (item.split(",") if isinstance(item, str) else (item,))
-        if part != ""
-    )
-
-
-def _pairs(value: object) -> object:
-    """Take ``NAME=VALUE`` texts for a table."""
-    values = _split(value)
-    if not isinstance(values, tuple):
-        return value
-    wrong = [item for item in values if not isinstance(item, str) or "=" not in item]
-    if wrong:
-        raise ValueError(f"{wrong[0]!r} is not NAME=VALUE")
-    return dict(item.split("=", 1) for item in values)
-
-
-def _url(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme not in ("http", "https"):
-        raise ValueError(f"{_without_password(url)!r} is not http://HOST:PORT or https://HOST:PORT")
-    if "@" in rest:
-        raise ValueError("user and password have settings of their own: etcd-user and etcd-password-file")
-    host, port = _host_port(rest.rstrip("/"), 2379)
-    if not re.fullmatch(_HOST, host):
-        raise ValueError(f"{url!r} names no host: http://HOST:PORT or https://HOST:PORT, IPv6 in brackets")
-    if port == 0:
-        raise ValueError("port '0' is not a number from 1 to 65535")
-    return f"{scheme}://{host}:{port}"
-
-
-def _without_password(text: str) -> str:
-    """Blot out what stands before an ``@``: words on a wrong URL end up in logs."""
-    return re.sub(r".*@", "***@", text, flags=re.DOTALL)
-
-
-def _host_port(text: str, default: int | None) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or text.endswith("]"):
-        if default is None:
-            raise ValueError(f"{text!r} is not HOST:PORT")
-        return text, default
-    if not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f"port {port!r} is not a number from 0 to 65535")
-    return host, int(port)
-
-
-def _listen(text: str) -> str:
-    if text:
-        _host_port(text, None)
-    return text
-
-
-def _root(prefix: str) -> str:
-    if not prefix.startswith("/") or prefix.endswith("/"):
-        raise ValueError(f"{prefix!r} does not begin with / or ends with /")
-    return prefix
-
-
-def _root_or_none(prefix: str) -> str:
-    return _root(prefix) if prefix else prefix
-
-
-def _segment(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
-        raise ValueError(f"{name!r} is not made of letters, digits, '.', '_' and '-'")
-    return name
-
-
-def _no_flag(value: object) -> object:
-    if isinstance(value, bool):  # `true` in a file would count as one second
-        raise ValueError("it has to be a number")
-    return value
-
-
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError("it has to be finite")
-    return value
-
-
-_HOST = r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]"
-
-Seconds = Annotated[float, BeforeValidator(_no_flag), Field(gt=0), AfterValidator(_finite)]
-Span = Annotated[float, BeforeValidator(_no_flag), Field(ge=0), AfterValidator(_finite)]
-Names = Annotated[Sequence[str], BeforeValidator(_split)]
-Table = Annotated[Mapping[str, str], BeforeValidator(_pairs)]
-Spans = Annotated[Mapping[str, Span], BeforeValidator(_pairs)]
-Root = Annotated[str, AfterValidator(_root)]
-Url = Annotated[str, AfterValidator(_url)]
 
 
 class Settings(BaseModel):
@@ -133,7 +52,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    etcd: Annotated[Sequence[Url], BeforeValidator(_split), Field(min_length=1)] = Field(
+    etcd: Annotated[Urls, Field(min_length=1)] = Field(
         default=("http://127.0.0.1:2379",),
         description="URL of a member of the etcd cluster, http:// or https://; several of one cluster, or commas",
     )
@@ -146,9 +65,7 @@ class Settings(BaseModel):
     )
     etcd_cert: Path | None = Field(default=None, description="PEM file of our client certificate")
     etcd_key: Path | None = Field(default=None, description="PEM file of its key")
-    listen: Annotated[str, AfterValidator(_listen)] = Field(
-        default="127.0.0.1:8080", description="HOST:PORT for HTTP; empty: no HTTP"
-    )
+    listen: Listen = Field(default="127.0.0.1:8080", description="HOST:PORT for HTTP; empty: no HTTP")
     http_token_file: Path | None = Field(
         default=None, description="file with the token that everything over HTTP but health asks for; none: no token"
     )
@@ -157,6 +74,20 @@ class Settings(BaseModel):
     )
     status_file_on_stop: Literal["keep", "remove"] = Field(
         default="keep", description="what becomes of that file at a clean stop"
+    )
+    hook: Command | None = Field(
+        default=None, description="command that is run for each change, its arguments split as a shell does; no shell"
+    )
+    webhook: Webhook | None = Field(default=None, description="URL that each change is posted to, http:// or https://")
+    webhook_secret_file: Path | None = Field(
+        default=None, description="file with the secret that webhooks are signed with; read for each; none: not signed"
+    )
+    hook_state: Path | None = Field(
+        default=None, description="file that remembers what hooks were told, so that a start tells what changed since"
+    )
+    hook_timeout: Seconds = Field(default=30.0, description="seconds that a hook or a webhook may take")
+    hook_parallel: Annotated[Whole, Field(ge=1, le=64)] = Field(
+        default=4, description="how many resources hooks are told of at once; one resource never twice at once"
     )
     state_timeout: Seconds = Field(
         default=60.0,
@@ -168,7 +99,7 @@ class Settings(BaseModel):
     blind_grace: Span = Field(
         default=30.0, description="seconds for which the last verdict is said all the same, marked stale"
     )
-    on_blind_by_type: Annotated[Mapping[str, OnBlind], BeforeValidator(_pairs)] = Field(
+    on_blind_by_type: Annotated[Mapping[str, OnBlind], BeforeValidator(pairs)] = Field(
         default={}, description="TYPE=hold, unknown or down: another on-blind for a resource type"
     )
     blind_grace_by_type: Spans = Field(default={}, description="TYPE=S: another blind-grace for a resource type")
@@ -180,7 +111,7 @@ class Settings(BaseModel):
     )
     rise_by_type: Spans = Field(default={}, description="TYPE=S: another rise for a resource type")
     fall_by_type: Spans = Field(default={}, description="TYPE=S: another fall for a resource type")
-    flap_turns: Annotated[int, BeforeValidator(_no_flag), Field(ge=0, le=1000)] = Field(
+    flap_turns: Annotated[Whole, Field(ge=0, le=1000)] = Field(
         default=0, description="turns up or down in flap-window from which on an entry is held DOWN; 0: never"
     )
     flap_window: Seconds = Field(
@@ -194,10 +125,10 @@ class Settings(BaseModel):
         default="monitoring",
         description="where states are read: live status keys, or what workers said when they built it",
     )
-    group: Annotated[str, AfterValidator(_segment)] | None = Field(
+    group: Segment | None = Field(
         default=None, description="name of the group of monitors that share the work, through etcd; none: we are alone"
     )
-    shards: Annotated[int, BeforeValidator(_no_flag), Field(ge=1, le=256)] = Field(
+    shards: Annotated[Whole, Field(ge=1, le=256)] = Field(
         default=1, description="parts that a group's work falls into, the same for all members; 1: active/standby"
     )
     lease_ttl: Annotated[Seconds, Field(ge=2, le=3600)] = Field(
@@ -212,14 +143,14 @@ class Settings(BaseModel):
     publish_prefix: Root = Field(default="/monitoring", description="prefix of the records that are published")
     outputs_prefix: Root = Field(default="/esi-worker/heat_stacks", description="prefix of the stack outputs")
     group_prefix: Root = Field(default="/ha_monitor", description="prefix of the keys of groups")
-    maintenance_prefix: Annotated[str, AfterValidator(_root_or_none)] = Field(
+    maintenance_prefix: RootOrNone = Field(
         default="/ha_monitor/maintenance", description="prefix of the keys that freeze resources; empty: there are none"
     )
     template_types: Table = Field(
         default={}, description="TEMPLATE=TYPE for a template that is not named TYPE_monitoring"
     )
     constants: Table = Field(default={}, description="NAME=VALUE: the site's value for a constant of the templates")
-    schema_file: Annotated[Sequence[Path], BeforeValidator(_split)] = Field(
+    schema_file: Paths = Field(
         default=(), description="gohan schema file (YAML or JSON) with the site's plurals, prefixes and relations"
     )
     secret_fields: Names = Field(
@@ -239,7 +170,7 @@ class Settings(BaseModel):
             raise SettingsError("\n".join(_words(item) for item in error.errors())) from error
 
     @model_validator(mode="after")
-    def _agree(self) -> Settings:
+    def _agree_on_etcd(self) -> Settings:
         secure = {url.startswith("https://") for url in self.etcd}
         if len(secure) > 1:
             raise ValueError("etcd: all URLs are https://, or none is")
@@ -249,12 +180,20 @@ class Settings(BaseModel):
             raise ValueError("etcd-cert and etcd-key go together")
         if (self.etcd_user is None) != (self.etcd_password_file is None):
             raise ValueError("etcd-user and etcd-password-file go together")
+        return self
+
+    @model_validator(mode="after")
+    def _agree(self) -> Settings:
         if self.config_prefix in (self.monitoring_prefix, self.state_prefix, self.publish_prefix):
             raise ValueError("config-prefix must not be a prefix of states or records as well")
         if self.group is not None and self.publish == "none":
             raise ValueError("group: there is nothing to share with --publish none")
         if self.group == "maintenance":
             raise ValueError("group: 'maintenance' is where the keys of resources in maintenance are")
+        if self.webhook is None and self.webhook_secret_file is not None:
+            raise ValueError("webhook-secret-file: there is no webhook to sign")
+        if self.hook is None and self.webhook is None and self.hook_state is not None:
+            raise ValueError("hook-state: there is neither a hook nor a webhook")
         if self.group is None and self.shards > 1:
             raise ValueError("shards: they are shared by the members of a --group")
         self.catalog  # noqa: B018 - reads the schema files, so that a wrong one is told at the start
@@ -305,8 +244,8 @@ def _words(item: Any) -> str:
     if item["type"] == "extra_forbidden":
         return f"{setting_name(name)}: there is no such setting"
     about = Settings.model_fields[name].description
-    value = repr(item["input"])
-    return f"{setting_name(name)}: {_without_password(value) if name == 'etcd' else value}: {message} ({about})"
+    value = repr(origin(item["input"]) if name == "webhook" else item["input"])
+    return f"{setting_name(name)}: {without_password(value) if name == 'etcd' else value}: {message} ({about})"
 
 
 def setting_name(field: str) -> str:

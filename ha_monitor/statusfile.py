@@ -14,7 +14,6 @@ of it was last proven right, so that a reader can tell an old file by its age.
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -23,16 +22,14 @@ import anyio
 import anyio.lowlevel
 import msgspec
 
+from ha_monitor.files import KeptFile
 from ha_monitor.text import legible, rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from ha_monitor.model import Resource
     from ha_monitor.monitor import HaMonitor
-
-log = logging.getLogger(__name__)
 
 _LOOK = 0.5  # seconds between two looks at what no change tells: readiness, and problems
 _AGAIN = 5.0  # seconds until a write that failed is tried again
@@ -118,10 +115,8 @@ def _entry(resource: Resource) -> _Entry:
 
 class _File:
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._next = path.with_name(f".{path.name}.next")
+        self._file = KeptFile(path, "status file", 0o644)  # the reader is another user
         self._said: bytes | None = None
-        self._failing = False
         self._dated = 0.0
 
     async def write(self, says: dict[str, Any], proof: dict[str, Any]) -> bool:
@@ -132,13 +127,16 @@ class _File:
         encoded = msgspec.json.encode(says)
         if encoded == self._said:
             return True
-        says = {**says, **proof, "written_at": rfc3339(time.time())}
-        return await anyio.to_thread.run_sync(self._attempt, lambda: self._replace(msgspec.json.encode(says)), encoded)
+        content = msgspec.json.encode({**says, **proof, "written_at": rfc3339(time.time())})
+        written = await anyio.to_thread.run_sync(self._file.attempt, lambda: self._file.replace(content))
+        if written:
+            self._said, self._dated = encoded, 0.0
+        return written
 
     def date(self, proven_at: float) -> None:
         """Have the file bear the time at which what it says was last proven."""
         if self._said is not None and proven_at > self._dated:
-            self._attempt(lambda: os.utime(self._path, (proven_at, proven_at)), self._said)
+            self._file.attempt(lambda: os.utime(self._file.path, (proven_at, proven_at)))
             self._dated = proven_at
 
     def disown(self, reason: str) -> None:
@@ -146,35 +144,14 @@ class _File:
 
         def mark() -> None:
             try:
-                stands = msgspec.json.decode(self._path.read_bytes(), type=dict[str, Any])
+                stands = msgspec.json.decode(self._file.path.read_bytes(), type=dict[str, Any])
             except (FileNotFoundError, msgspec.DecodeError):
                 stands = {"resources": {}}
-            self._replace(msgspec.json.encode({**stands, "ready": False, "reason": reason}))
+            self._file.replace(msgspec.json.encode({**stands, "ready": False, "reason": reason}))
 
-        self._attempt(mark, None)
+        self._file.attempt(mark)
+        self._said = None
 
     def remove(self) -> None:
         """Take it away."""
-        self._attempt(lambda: self._path.unlink(missing_ok=True), None)
-
-    def _replace(self, content: bytes) -> None:
-        descriptor = os.open(self._next, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o644)  # whatever the umask: the reader is another user
-            file.write(content)
-        self._next.replace(self._path)
-        self._dated = 0.0
-
-    def _attempt(self, work: Callable[[], None], said: bytes | None) -> bool:
-        try:
-            work()
-        except OSError as error:
-            if not self._failing:
-                log.warning("status file %s: %s", self._path, error.strerror or error)
-            self._failing = True
-            return False
-        if self._failing:
-            log.warning("status file %s: written again", self._path)
-        self._failing = False
-        self._said = said
-        return True
+        self._file.attempt(lambda: self._file.path.unlink(missing_ok=True))

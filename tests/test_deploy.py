@@ -252,7 +252,7 @@ def test_the_image_is_built_of_what_it_copies_and_runs_as_nobody(tmp_path: Path)
 def test_every_probe_metric_and_query_is_answered(etcd: Etcd, service: StartService) -> None:
     pair = site.HaInterface()
     etcd.txn(site.ha_template() | pair.keys())
-    running = service("--group", "main")
+    running = service("--group", "main", "--hook", "true")
     probes = {
         probe["httpGet"]["path"]
         for _, container in containers()
@@ -399,8 +399,9 @@ try:
 except OSError:
     print("confined")
 """
-    with working(etcd, before=confined("no-new-code", probe)):
-        pass
+    with working(etcd, "--hook", "true", before=confined("no-new-code", probe)) as running:
+        while b'kind="command",result="ok"} 1.0' not in running.get("/metrics")[1]:
+            assert running.running
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user and protect file systems")
@@ -420,7 +421,9 @@ except OSError as error:
 """
         before = confined(f"read-only:{folder}", probe)
         status = Path(folder, "status.json")
-        with working(etcd, "--status-file", str(status), before=before) as running:
+        with working(etcd, "--status-file", str(status), "--hook", "true", before=before) as running:
+            while b'kind="command",result="ok"} 1.0' not in running.get("/metrics")[1]:
+                assert running.running
             while '"primary":"DOWN"' not in status.read_text():
                 assert running.running  # the file is up to half a second behind
         (resource,) = json.loads(status.read_text())["resources"]["ha_interface"].values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import shutil
@@ -17,6 +18,7 @@ import httpx
 
 from tests.support import site
 from tests.support.etcd import free_port
+from tests.support.hooks import wait_until
 
 if TYPE_CHECKING:
     import pytest
@@ -136,3 +138,42 @@ def test_the_plugin_is_installed_found_and_served(
         etcd.wait_record(record, {"quality": "UP", "service": "UP", "version": 1})
         etcd.put(state, {"level": 49})
         etcd.wait_record(record, {"quality": "DOWN", "service": "UP", "version": 1})
+
+
+def test_a_command_keeps_the_active_side_in_a_file(etcd: Etcd, service: StartService, tmp_path: Path) -> None:
+    pair, other = site.HaInterface("tokyo-1"), site.HaInterface("osaka-1")
+    etcd.txn(site.ha_template() | pair.keys() | other.keys())
+    side = tmp_path / "tokyo-1.side"
+    service("--hook", f"{EXAMPLES / 'hooks' / 'active_side.sh'} ha_interface {pair.id} {side}")
+    etcd.put(other.primary_state, site.DOWN)
+    etcd.put(other.secondary_state, site.DOWN)
+    etcd.put(pair.primary_state, site.DOWN)
+    wait_until(lambda: side.exists() and side.read_text() == "secondary\n")
+    etcd.put(pair.secondary_state, site.DOWN)
+    wait_until(lambda: side.read_text() == "none\n")
+
+
+def test_a_receiver_takes_what_is_signed(etcd: Etcd, service: StartService, tmp_path: Path) -> None:
+    pair = site.HaInterface("tokyo-1")
+    etcd.txn(site.ha_template() | pair.keys())
+    secret, port = tmp_path / "secret", free_port()
+    secret.write_text(f"whsec_{base64.b64encode(os.urandom(32)).decode()}\n")
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", str(EXAMPLES / "hooks" / "receiver.py"), str(port), str(secret)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        service("--webhook", f"http://127.0.0.1:{port}/", "--webhook-secret-file", str(secret))
+        etcd.put(pair.primary_state, site.DOWN)
+        assert process.stdout.readline() == "ha_interface/tokyo-1: primary is DOWN, active is secondary\n"
+        change = {"type": "t", "id": "i", "entry": "e", "revision": 1, "new": "UP", "active": "e"}
+        headers = {"webhook-id": "x", "webhook-timestamp": str(int(time.time())), "webhook-signature": "v1,forged"}
+        assert httpx.post(f"http://127.0.0.1:{port}/", json=change, headers=headers).status_code == 401
+        etcd.put(pair.primary_state, site.UP)
+        assert process.stdout.readline() == "ha_interface/tokyo-1: primary is UP, active is primary\n"
+    finally:
+        process.kill()
+        process.communicate()

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: a room may import rooms further down, itself, and nothing else of the package.
 FLOORS = (
     ("errors", "model", "clock", "text"),
-    ("measures",),
+    ("measures", "forms", "transition", "files"),
     ("lang", "etcd", "reading", "broadcast", "history", "faultlog"),
     ("keys", "watch"),
     ("settings", "plugins"),
@@ -21,7 +21,7 @@ FLOORS = (
     ("show", "roll", "blind", "maintained", "group"),
     ("explain", "membership"),
     ("monitor",),
-    ("demo", "plan", "statusfile", "web"),
+    ("demo", "hooks", "plan", "statusfile", "web"),
     ("cli",),
     ("__main__",),
 )

@@ -25,7 +25,8 @@ from ha_monitor.etcd.client import EtcdClient, open_client
 from ha_monitor.model import Change, Resync
 from ha_monitor.monitor import HaMonitor
 from ha_monitor.settings import Settings
-from ha_monitor.web.shapes import resource_shape, transition_shape
+from ha_monitor.transition import transition_shape
+from ha_monitor.web.shapes import resource_shape
 
 if TYPE_CHECKING:
     import socket

@@ -17,8 +17,8 @@ from ha_monitor.cli.remote import Absent, remote, token_option, url_option
 from ha_monitor.cli.table import console_here
 from ha_monitor.monitor import HaMonitor
 from ha_monitor.text import legible
+from ha_monitor.transition import encode
 from ha_monitor.web.explained import explanation_shape
-from ha_monitor.web.shapes import encode
 
 if TYPE_CHECKING:
     from io import TextIOWrapper

@@ -29,6 +29,7 @@ _SAY = 5.0  # seconds between two lines that say that etcd is waited for
 
 QUIET = (
     "listen", "http_token_file", "status_file", "status_file_on_stop", "publish", "log_format", "log_level",
+    "hook", "webhook", "webhook_secret_file", "hook_state", "hook_timeout", "hook_parallel",
 )  # fmt: skip
 """Settings that have no meaning for a question."""
 

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from ha_monitor.text import local_time
+from ha_monitor.transition import Transition
 from ha_monitor.web import shapes
 from ha_monitor.web.explained import Explanation
 
@@ -110,7 +111,7 @@ class Remote:
                 raise self._refused(answer)
             return msgspec.json.decode(answer.content, type=Explanation)
 
-    async def events(self, type_: str) -> AsyncIterator[shapes.Transition | shapes.Heartbeat]:
+    async def events(self, type_: str) -> AsyncIterator[Transition | shapes.Heartbeat]:
         """Give what happens, beginning with a heartbeat; raises :class:`Unreachable` when nothing is heard any more."""
         import httpx
         from httpx_sse import SSEError, aconnect_sse
@@ -125,7 +126,7 @@ class Remote:
                 try:
                     async for event in source.aiter_sse():
                         if event.event == "change":
-                            yield msgspec.json.decode(event.data, type=shapes.Transition)
+                            yield msgspec.json.decode(event.data, type=Transition)
                         elif event.event == "heartbeat":
                             yield msgspec.json.decode(event.data, type=shapes.Heartbeat)
                 except SSEError as error:

@@ -13,11 +13,13 @@ import anyio
 import click
 
 from ha_monitor.cli.collector import collect_rarely, keep_out_of_it
+from ha_monitor.cli.hooks import check_hooks
 from ha_monitor.cli.http import check_token, listener, url
 from ha_monitor.cli.logs import set_up
 from ha_monitor.cli.notify import keep_notified
 from ha_monitor.cli.options import settings_options
 from ha_monitor.cli.progress import progress, until_synced
+from ha_monitor.hooks.service import Hooks
 from ha_monitor.model import Change, Resync
 from ha_monitor.monitor import HaMonitor
 from ha_monitor.statusfile import keep_status_file
@@ -40,9 +42,10 @@ def run(settings: Settings) -> None:
     """Watch etcd and publish, until SIGTERM or SIGINT."""
     set_up(settings.log_format, settings.log_level)
     check_token(settings.http_token_file)
-    status_file = settings.status_file
-    if status_file is not None and not status_file.parent.is_dir():
-        raise click.UsageError(f"--status-file {status_file}: there is no folder {status_file.parent}")
+    check_hooks(settings)
+    for option, path in (("--status-file", settings.status_file), ("--hook-state", settings.hook_state)):
+        if path is not None and not path.parent.is_dir():
+            raise click.UsageError(f"{option} {path}: there is no folder {path.parent}")
     collect_rarely()
     listening = listener(settings.listen)
     with listening or contextlib.nullcontext():
@@ -57,11 +60,13 @@ async def _serve(settings: Settings, listening: socket.socket | None) -> None:
             if settings.status_file is not None:
                 keep = functools.partial(keep_status_file, remove=settings.status_file_on_stop == "remove")
                 tasks.start_soon(keep, monitor, settings.status_file)
+            hooks = Hooks(monitor, settings)
+            tasks.start_soon(hooks.run)
             if listening is not None:
                 from ha_monitor.web.app import create_app
                 from ha_monitor.web.server import serve
 
-                tasks.start_soon(serve, create_app(monitor, settings.http_token_file), listening)
+                tasks.start_soon(serve, create_app(monitor, settings.http_token_file, hooks.measures), listening)
                 log.info("HTTP on %s", url(listening))
             tasks.start_soon(keep_notified, monitor)
             async for number in signals:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from ha_monitor.transition import Transition
     from ha_monitor.web import shapes
-    from ha_monitor.web.shapes import Entry, Resource, Transition
+    from ha_monitor.web.shapes import Entry, Resource
 
 _WIDE = 110  # columns from which on there is room for a column that says why
 _PLAIN = 200  # columns where there is no terminal

@@ -13,7 +13,7 @@ import msgspec
 from ha_monitor.cli.remote import Unreachable
 from ha_monitor.cli.table import board, console_here, transition_line
 from ha_monitor.text import printable
-from ha_monitor.web import shapes
+from ha_monitor.transition import Transition
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -63,7 +63,7 @@ class _View:
             try:
                 async for event in self._monitor.events(str(self._query["type"])):
                     self._lost = ""
-                    if isinstance(event, shapes.Transition):
+                    if isinstance(event, Transition):
                         self._news.append(transition_line(event))
                     elif event.generation == generation and self._look and event.ready == self._look.ready.ready:
                         continue
@@ -116,7 +116,7 @@ async def watch_lines(monitor: Remote, query: Query, *, as_json: bool) -> None:
         try:
             async for event in monitor.events(str(query["type"])):
                 reached = True
-                if isinstance(event, shapes.Transition):
+                if isinstance(event, Transition):
                     click.echo(msgspec.json.encode(event) if as_json else transition_line(event))
                 elif ready is None or event.ready != ready[0]:
                     ready = event.ready, event.reason

@@ -11,9 +11,10 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from ha_monitor.transition import encode, transition_shape
 from ha_monitor.web import shapes
 from ha_monitor.web.explained import Explanation, explanation_shape
-from ha_monitor.web.shapes import encode, group_shape, resource_shape, transition_shape
+from ha_monitor.web.shapes import group_shape, resource_shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -22,10 +22,11 @@ from ha_monitor.web.openapi import openapi
 from ha_monitor.web.shapes import EventsQuery, Failure, MetricsQuery, NoQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.requests import Request
 
+    from ha_monitor.measures import HookMeasures
     from ha_monitor.monitor import HaMonitor
     from ha_monitor.web.api import Endpoint
 
@@ -34,12 +35,15 @@ log = logging.getLogger(__name__)
 _PAGE = Path(__file__).parent / "page"
 
 
-def create_app(monitor: HaMonitor, token_file: Path | None = None) -> Starlette:
+def create_app(
+    monitor: HaMonitor, token_file: Path | None = None, hooks: Callable[[], Sequence[HookMeasures]] = tuple
+) -> Starlette:
     """Make the application for a running monitor, on its event loop.
 
     Set ``app.state.closing`` before the end: streams of events have none of their own.
 
     :param token_file: file with the token that everything but health asks for; ``None``: none is asked for.
+    :param hooks: gives what was counted of those who are told of changes.
     """
     endpoints = Api(monitor).endpoints()
     described = openapi(endpoints, guarded=token_file is not None)
@@ -54,7 +58,8 @@ def create_app(monitor: HaMonitor, token_file: Path | None = None) -> Starlette:
 
     async def metrics(request: Request) -> Response:
         each = checked(request, MetricsQuery).resources == 1
-        body, media_type = exposition(monitor, request.headers.get("accept", ""), each_resource=each)
+        accept = request.headers.get("accept", "")
+        body, media_type = exposition(monitor, accept, hooks(), each_resource=each)
         return Response(body, headers={"content-type": media_type})
 
     async def description(request: Request) -> Response:

@@ -14,7 +14,8 @@ from starlette.responses import Response
 
 from ha_monitor.model import Resync
 from ha_monitor.text import rfc3339
-from ha_monitor.web.shapes import encode, heartbeat_shape, resource_shape, transition_shape
+from ha_monitor.transition import encode, transition_shape
+from ha_monitor.web.shapes import heartbeat_shape, resource_shape
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send

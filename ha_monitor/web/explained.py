@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 
 from ha_monitor.text import rfc3339
-from ha_monitor.web.shapes import EntryStatus, Resource, resource_shape
+from ha_monitor.transition import EntryStatus
+from ha_monitor.web.shapes import Resource, resource_shape
 
 if TYPE_CHECKING:
     from ha_monitor.explain import report

@@ -20,26 +20,29 @@ from ha_monitor.measures import BOUNDS
 from ha_monitor.text import legible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from prometheus_client import Metric
 
-    from ha_monitor.measures import Measures, PublishMeasures
+    from ha_monitor.measures import Histogram, HookMeasures, Measures, PublishMeasures
     from ha_monitor.model import GroupStatus
     from ha_monitor.monitor import HaMonitor
 
 
-def exposition(monitor: HaMonitor, accept: str, *, each_resource: bool) -> tuple[bytes, str]:
+def exposition(
+    monitor: HaMonitor, accept: str, hooks: Sequence[HookMeasures], *, each_resource: bool
+) -> tuple[bytes, str]:
     """Give the metrics and their media type, in the form that the ``Accept`` header asks for."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Measured(monitor, each_resource=each_resource))
+    registry.register(_Measured(monitor, hooks, each_resource=each_resource))
     encoder, media_type = choose_encoder(accept)
     return encoder(registry), media_type
 
 
 class _Measured(Collector):
-    def __init__(self, monitor: HaMonitor, *, each_resource: bool) -> None:
+    def __init__(self, monitor: HaMonitor, hooks: Sequence[HookMeasures], *, each_resource: bool) -> None:
         self._monitor = monitor
+        self._hooks = hooks
         self._each_resource = each_resource
 
     def describe(self) -> list[Metric]:
@@ -64,6 +67,8 @@ class _Measured(Collector):
         yield from _watches(measures)
         if measures.publish is not None:
             yield from _published(measures.publish)
+        if self._hooks:
+            yield from _told(self._hooks)
         if self._each_resource:
             yield self._each()
 
@@ -146,10 +151,36 @@ def _published(publish: PublishMeasures) -> Iterator[Metric]:
     latency = HistogramMetricFamily(
         "ha_monitor_publish_latency_seconds", "From the change of a verdict to etcd's answer to the write."
     )
-    bounds = [*(str(bound) for bound in BOUNDS), "+Inf"]
-    counts = accumulate(publish.latency.counts)
-    latency.add_metric((), list(zip(bounds, counts, strict=True)), publish.latency.total)
+    latency.add_metric((), _buckets(publish.latency), publish.latency.total)
     yield latency
     yield CounterMetricFamily("ha_monitor_published", "Records written or deleted.", publish.published)
     yield CounterMetricFamily("ha_monitor_publish_failures", "Transactions that etcd did not take.", publish.failures)
     yield GaugeMetricFamily("ha_monitor_publish_pending", "Records to be looked at or on their way.", publish.pending)
+
+
+def _told(hooks: Sequence[HookMeasures]) -> Iterator[Metric]:
+    kind = ("kind",)
+    runs = CounterMetricFamily(
+        "ha_monitor_hook_runs", "How often hooks were told, by result.", labels=("kind", "result")
+    )
+    pending = GaugeMetricFamily("ha_monitor_hook_pending", "Resources of which hooks are to be told.", labels=kind)
+    failing = GaugeMetricFamily("ha_monitor_hook_failing", "Resources of which hooks could not be told.", labels=kind)
+    held = GaugeMetricFamily(
+        "ha_monitor_hook_held", "Resources of which hooks are told after their maintenance.", labels=kind
+    )
+    latency = HistogramMetricFamily(
+        "ha_monitor_hook_latency_seconds", "From a change to the end of the run that told it.", labels=kind
+    )
+    for hook in hooks:
+        for result, count in hook.runs.items():
+            runs.add_metric((hook.kind, result), count)
+        pending.add_metric((hook.kind,), hook.pending)
+        failing.add_metric((hook.kind,), hook.failing)
+        held.add_metric((hook.kind,), hook.held)
+        latency.add_metric((hook.kind,), _buckets(hook.latency), hook.latency.total)
+    yield from (runs, pending, failing, held, latency)
+
+
+def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    bounds = [*(str(bound) for bound in BOUNDS), "+Inf"]
+    return list(zip(bounds, accumulate(histogram.counts), strict=True))

@@ -5,21 +5,17 @@ Times are RFC 3339, UTC; ``null`` where there is none yet.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
 from ha_monitor.text import legible, rfc3339
+from ha_monitor.transition import EntryStatus, Status, Transition  # noqa: TC001 - msgspec reads them
 
 if TYPE_CHECKING:
-    from ha_monitor.model import Change, GroupStatus, Readiness
     from ha_monitor.model import EntryStatus as EntryRecord
+    from ha_monitor.model import GroupStatus, Readiness
     from ha_monitor.model import Resource as Record
-
-Status = Literal["UP", "DEGRADED", "DOWN", "UNKNOWN"]
-EntryStatus = Literal["UP", "DOWN", "FAIL", "UNKNOWN"]
 
 
 # -- questions
@@ -145,21 +141,6 @@ class Resources(Struct):
     cursor: str | None
 
 
-class Transition(Struct):
-    """One entry went from ``old`` to ``new``; ``status`` and ``active`` are the resource's after it."""
-
-    type: str
-    id: str
-    entry: str
-    old: EntryStatus | None
-    new: EntryStatus | None
-    status: Status
-    active: str | None
-    revision: int
-    at: str
-    reason: str
-
-
 class History(Struct):
     """The last transitions, newest first."""
 
@@ -264,15 +245,6 @@ def _entry_shape(entry: EntryRecord) -> Entry:
     )  # fmt: skip
 
 
-def transition_shape(change: Change) -> Transition:
-    """Give a change's shape."""
-    old, new = change.old and change.old.value, change.new and change.new.value
-    return Transition(
-        change.type, change.id, change.entry, old, new, change.status.value, change.active, change.revision,  # type: ignore[arg-type]
-        rfc3339(change.at) or "", change.reason,
-    )  # fmt: skip
-
-
 def group_shape(status: GroupStatus | None) -> Group:
     """Give a group's shape."""
     if status is None:
@@ -287,11 +259,3 @@ def group_shape(status: GroupStatus | None) -> Group:
 def heartbeat_shape(revision: int, proven_at: float, readiness: Readiness, generation: int) -> Heartbeat:
     """Give a heartbeat's shape."""
     return Heartbeat(revision, rfc3339(proven_at), readiness.ready, readiness.reason, generation)
-
-
-def encode(shape: object) -> bytes:
-    """Write JSON. A key that is no UTF-8, which etcd allows, is shown with question marks."""
-    try:
-        return msgspec.json.encode(shape)
-    except UnicodeEncodeError:
-        return legible(json.dumps(msgspec.to_builtins(shape), ensure_ascii=False)).encode()

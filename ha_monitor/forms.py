@@ -1,0 +1,146 @@
+"""The forms that the values of settings have: taken apart and checked, in words for what is wrong."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+
+def split(value: object) -> object:
+    """Take commas apart, wherever several values may stand."""
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, (list, tuple)):
+        return values
+    return tuple(
+        part.strip() if isinstance(part, str) else part
+        for item in values
+        for part in (item.split(",") if isinstance(item, str) else (item,))
+        if part != ""
+    )
+
+
+def pairs(value: object) -> object:
+    """Take ``NAME=VALUE`` texts for a table."""
+    values = split(value)
+    if not isinstance(values, tuple):
+        return value
+    wrong = [item for item in values if not isinstance(item, str) or "=" not in item]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is not NAME=VALUE")
+    return dict(item.split("=", 1) for item in values)
+
+
+def _url(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in ("http", "https"):
+        raise ValueError(f"{without_password(url)!r} is not http://HOST:PORT or https://HOST:PORT")
+    if "@" in rest:
+        raise ValueError("user and password have settings of their own: etcd-user and etcd-password-file")
+    host, port = _host_port(rest.rstrip("/"), 2379)
+    if not re.fullmatch(_HOST, host):
+        raise ValueError(f"{url!r} names no host: http://HOST:PORT or https://HOST:PORT, IPv6 in brackets")
+    if port == 0:
+        raise ValueError("port '0' is not a number from 1 to 65535")
+    return f"{scheme}://{host}:{port}"
+
+
+def _webhook(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("it is not http://HOST/PATH or https://HOST/PATH")
+    if "@" in parts.netloc:
+        raise ValueError("user and password have no place in it: requests are signed, see webhook-secret-file")
+    return url
+
+
+def origin(url: str) -> str:
+    """Give as much of a URL as may stand in logs: a path may be as good as a password."""
+    return re.sub(r"^([a-zA-Z]+://)?(?:[^/@]*@)?([^/?#@]*).*", r"\1\2", url, flags=re.DOTALL)
+
+
+def _command(text: str) -> str:
+    arguments = shlex.split(text)
+    if not arguments or "\0" in text:
+        raise ValueError("it names no program")
+    return text
+
+
+def without_password(text: str) -> str:
+    """Blot out what stands before an ``@``: words on a wrong URL end up in logs."""
+    return re.sub(r".*@", "***@", text, flags=re.DOTALL)
+
+
+def _host_port(text: str, default: int | None) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        if default is None:
+            raise ValueError(f"{text!r} is not HOST:PORT")
+        return text, default
+    if not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"port {port!r} is not a number from 0 to 65535")
+    return host, int(port)
+
+
+def _listen(text: str) -> str:
+    if text:
+        _host_port(text, None)
+    return text
+
+
+def _root(prefix: str) -> str:
+    if not prefix.startswith("/") or prefix.endswith("/"):
+        raise ValueError(f"{prefix!r} does not begin with / or ends with /")
+    return prefix
+
+
+def _root_or_none(prefix: str) -> str:
+    return _root(prefix) if prefix else prefix
+
+
+def _segment(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise ValueError(f"{name!r} is not made of letters, digits, '.', '_' and '-'")
+    return name
+
+
+def no_flag(value: object) -> object:
+    """Refuse ``true`` and ``false``: in a file they would count as numbers."""
+    if isinstance(value, bool):
+        raise ValueError("it has to be a number")
+    return value
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("it has to be finite")
+    return value
+
+
+_HOST = r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]"
+
+Seconds = Annotated[float, BeforeValidator(no_flag), Field(gt=0), AfterValidator(_finite)]
+Span = Annotated[float, BeforeValidator(no_flag), Field(ge=0), AfterValidator(_finite)]
+Names = Annotated[Sequence[str], BeforeValidator(split)]
+Table = Annotated[Mapping[str, str], BeforeValidator(pairs)]
+Spans = Annotated[Mapping[str, Span], BeforeValidator(pairs)]
+Root = Annotated[str, AfterValidator(_root)]
+Url = Annotated[str, AfterValidator(_url)]
+Urls = Annotated[Sequence[Url], BeforeValidator(split)]
+Paths = Annotated[Sequence[Path], BeforeValidator(split)]
+Whole = Annotated[int, BeforeValidator(no_flag)]
+RootOrNone = Annotated[str, AfterValidator(_root_or_none)]
+Listen = Annotated[str, AfterValidator(_listen)]
+Segment = Annotated[str, AfterValidator(_segment)]
+Command = Annotated[str, AfterValidator(_command)]
+Webhook = Annotated[str, AfterValidator(_webhook)]
