@@ -21,7 +21,7 @@ FLOORS = (
     ("show", "roll", "group"),
     ("membership",),
     ("monitor",),
-    ("demo", "web", "statusfile"),
+    ("demo", "web", "statusfile", "testing"),
     ("cli",),
     ("__main__",),
 )
