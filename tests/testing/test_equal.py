@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ha_monitor.etcd.channel import Access, dial
 from ha_monitor.testing import MemoryEtcd
-from tests.testing.conftest import plain
+from tests.testing.conftest import closed, plain
 
 if TYPE_CHECKING:
     from ha_monitor.etcd.channel import Stubs
@@ -82,7 +82,7 @@ operations: st.SearchStrategy[tuple[str, Any]] = st.deferred(
     )
 )
 branches = st.lists(operations, max_size=4)
-txns = st.fixed_dictionaries(
+txns: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"compare": st.lists(comparisons(), max_size=2), "success": branches, "failure": branches}
 )  # fmt: skip
 requests = st.one_of(
@@ -203,8 +203,7 @@ def test_random_requests_get_the_same_answers(
             for one in watched:
                 assert await real.watch(*one) == await other.watch(*one), one
         finally:
-            await real_stubs.close()
-            await anyio.sleep(0.02)  # gRPC's thread hands over what it still knows of cancelled calls
+            await closed(real_stubs)
 
     async def within() -> None:
         with anyio.fail_after(LONG):
