@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from aetcd import rpc
 
+from ha_monitor.testing.checks import operations
 from ha_monitor.testing.refusals import DENIED, INVALID_TOKEN, NO_AUTH, NO_USER, WRONG_PASSWORD, Refused
-from ha_monitor.testing.requests import operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

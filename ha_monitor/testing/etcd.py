@@ -14,7 +14,11 @@ from ha_monitor.monitor import HaMonitor
 from ha_monitor.settings import Settings
 from ha_monitor.testing.access import User
 from ha_monitor.testing.clock import LoopClock
+from ha_monitor.testing.leases import Leases
+from ha_monitor.testing.node import FIRST_TERM
+from ha_monitor.testing.refusals import Refused
 from ha_monitor.testing.server import Server
+from ha_monitor.testing.store import Store
 from ha_monitor.testing.stubs import MemoryStubs
 
 if TYPE_CHECKING:
@@ -22,14 +26,12 @@ if TYPE_CHECKING:
 
     from ha_monitor.clock import Clock
     from ha_monitor.etcd.channel import Access
-    from ha_monitor.testing.leases import Leases
-    from ha_monitor.testing.store import Store
 
 VERSION = "3.5.21"
 """The version that it says it has. Behaviour that differs between versions is that of this one."""
 
-WAIT = 60.0
-"""Seconds after which a wait for a key fails, on the event loop's clock."""
+WAIT = 120.0
+"""Seconds after which a wait for a key fails, on the event loop's clock. Chosen: a state's timeout is over by then."""
 
 
 class Backup(NamedTuple):
@@ -47,8 +49,9 @@ class MemoryEtcd:
     :class:`~ha_monitor.HaMonitor`, or take one from :meth:`monitor`.
 
     Methods that read and write keys act at once, in the name of the one who runs etcd: also while it is down, frozen,
-    or without a quorum for everybody else, as if another member had taken them. A value may be bytes, text, or
-    anything that JSON can say. Not safe to be used from other threads.
+    or without a quorum for everybody else, as if another member had taken them. They raise ``ValueError`` with etcd's
+    words for what no etcd does. A value may be bytes, text, or anything that JSON can say. Not safe to be used from
+    other threads.
     """
 
     def __init__(self, *, clock: Clock | None = None, version: str = VERSION) -> None:
@@ -71,26 +74,32 @@ class MemoryEtcd:
         """Give a monitor on this etcd and its clock, to be entered with ``async with``."""
         return HaMonitor(settings or Settings(), connect=self.connect, clock=self.clock)
 
+    def _do(self, request: Any) -> Any:
+        try:
+            return self._server.do(request)
+        except Refused as error:
+            raise ValueError(str(error)) from None
+
     # -- its keys
 
     @property
     def revision(self) -> int:
         """The revision of the whole store."""
-        return self._server.store.revision
+        return self._server.node.store.revision
 
     def put(self, key: str, value: object, lease: int = 0) -> int:
         """Put one key; give the revision."""
         request = rpc.PutRequest(key=_key(key), value=_value(value), lease=lease)
-        return int(self._server.do(request, None).header.revision)
+        return int(self._do(request).header.revision)
 
     def delete(self, key: str) -> int:
         """Delete one key; give the revision."""
-        return int(self._server.do(rpc.DeleteRangeRequest(key=_key(key)), None).header.revision)
+        return int(self._do(rpc.DeleteRangeRequest(key=_key(key))).header.revision)
 
     def delete_prefix(self, prefix: str) -> int:
         """Delete every key that begins with a prefix, in one revision; give that."""
         request = rpc.DeleteRangeRequest(key=_key(prefix) or b"\0", range_end=range_end(_key(prefix)))
-        return int(self._server.do(request, None).header.revision)
+        return int(self._do(request).header.revision)
 
     def txn(self, puts: Mapping[str, object], deletes: Collection[str] = ()) -> int:
         """Put and delete keys in one revision; give that."""
@@ -99,11 +108,11 @@ class MemoryEtcd:
             request.success.add().request_put.MergeFrom(rpc.PutRequest(key=_key(key), value=_value(value)))
         for key in deletes:
             request.success.add().request_delete_range.key = _key(key)
-        return int(self._server.do(request, None).header.revision)
+        return int(self._do(request).header.revision)
 
     def get(self, key: str) -> bytes | None:
         """Give a key's value; ``None`` where there is no such key."""
-        item = self._server.store.at(_key(key), self.revision)
+        item = self._server.node.store.at(_key(key), self.revision)
         return None if item is None else bytes(item.value)
 
     def record(self, key: str) -> Any:
@@ -116,7 +125,7 @@ class MemoryEtcd:
 
         Raises ``ValueError`` for a revision that was compacted away, or is still to come.
         """
-        store, first = self._server.store, _key(prefix)
+        store, first = self._server.node.store, _key(prefix)
         if revision and not max(store.compacted, 1) <= revision <= store.revision:
             raise ValueError(f"revision {revision} is not among {max(store.compacted, 1)} to {store.revision}")
         found = store.find(first or b"\0", range_end(first), revision or store.revision)
@@ -200,25 +209,24 @@ class MemoryEtcd:
 
     def compact(self, revision: int = 0) -> None:
         """Forget the history before a revision, 0: before the newest. A watch from before it ends, as compacted."""
-        self._server.do(rpc.CompactionRequest(revision=revision or self.revision), None)
+        self._do(rpc.CompactionRequest(revision=revision or self.revision))
 
     def backup(self) -> Backup:
         """Give everything that it has, for :meth:`rewind`."""
-        return Backup(self._server.store.copy(), self._server.leases.copy())
+        return Backup(self._server.node.store.copy(), self._server.node.leases.copy())
 
     def rewind(self, backup: Backup) -> None:
         """Go on from an older backup: the revision goes back, and what comes next is another history.
 
         It breaks every connection, as the start on the older data does.
         """
-        self._server.store, self._server.leases = backup.store.copy(), backup.leases.copy()
+        self._server.node.store, self._server.node.leases = backup.store.copy(), backup.leases.copy()
         self._server.restart()
 
     def wipe(self) -> None:
         """Begin anew, without a key, at revision 1; it breaks every connection. The id of the cluster stays."""
-        empty = Server(self.clock, "")
-        self._server.raft_term = empty.raft_term - 1
-        self.rewind(Backup(empty.store, empty.leases))
+        self._server.node.raft_term = FIRST_TERM - 1
+        self.rewind(Backup(Store(), Leases()))
 
     # -- its leases
 
@@ -227,17 +235,17 @@ class MemoryEtcd:
         """The leases that live, with the keys that end with each."""
         return {
             lease.id: sorted(key.decode("utf-8", "surrogateescape") for key in lease.keys)
-            for lease in self._server.leases.living.values()
+            for lease in self._server.node.leases.living.values()
         }
 
     def grant(self, ttl: int) -> int:
         """Make a lease of ``ttl`` seconds, at least 2; give its id. Nobody keeps it alive."""
-        return int(self._server.do(rpc.LeaseGrantRequest(TTL=ttl), None).ID)
+        return int(self._do(rpc.LeaseGrantRequest(TTL=ttl)).ID)
 
     def expire_leases(self, ids: Iterable[int] = ()) -> None:
         """End leases, or all of them, as if their time were over; each with its keys, in a revision of its own."""
-        for id_ in tuple(ids) or tuple(self._server.leases.living):
-            self._server.do(rpc.LeaseRevokeRequest(ID=id_), None)
+        for id_ in tuple(ids) or tuple(self._server.node.leases.living):
+            self._do(rpc.LeaseRevokeRequest(ID=id_))
 
     # -- who may do what
 
@@ -247,7 +255,7 @@ class MemoryEtcd:
         A user who was there has another password, or other rights, at once, and a new password ends their tokens. A
         watch that is open goes on, as in a real etcd: it is asked for once.
         """
-        access = self._server.access
+        access = self._server.node.access
         before = access.users.get(name)
         access.users[name] = User(password, [_key(prefix) for prefix in read], [_key(prefix) for prefix in write])
         if before is not None and before.password != password:
@@ -255,17 +263,17 @@ class MemoryEtcd:
 
     def expire_tokens(self) -> None:
         """End every token: calls fail with "invalid auth token", and watches that are open go on."""
-        self._server.access.forget_tokens()
+        self._server.node.access.forget_tokens()
 
     # -- its disk
 
     def fill_up(self) -> None:
         """Raise the NOSPACE alarm: puts are refused with RESOURCE_EXHAUSTED, reads, deletes and watches go on."""
-        self._server.no_space = True
+        self._server.node.no_space = True
 
     def disarm(self) -> None:
         """Have room again."""
-        self._server.no_space = False
+        self._server.node.no_space = False
 
 
 def _key(key: str) -> bytes:

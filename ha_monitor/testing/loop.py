@@ -100,7 +100,7 @@ def _who_waits(loop: asyncio.AbstractEventLoop) -> str:
     tasks = sorted(asyncio.all_tasks(loop), key=lambda task: task.get_name())
     lines = [f"  {task.get_name()}: {place}" for task in tasks if (place := _place(task)) is not None]
     left = len(tasks) - len(lines[:_SHOWN])
-    return "\n".join([*lines[:_SHOWN], *([f"  {left} more, among them those of the monitor"] if left else ())])
+    return "\n".join([*lines[:_SHOWN], *([f"  {left} more, in the monitor or a library"] if left else ())])
 
 
 def _place(task: asyncio.Task[Any]) -> str | None:

@@ -1,6 +1,6 @@
 """What etcd does with a Range, a Put, a DeleteRange and a Txn: checked first, then done whole. Pure.
 
-Follows ``v3rpc/key.go`` (the checks) and ``apply.go`` (the doing) of etcd 3.5.
+Follows ``apply.go`` of etcd 3.5.
 """
 
 from __future__ import annotations
@@ -10,24 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from aetcd import rpc
 
-from ha_monitor.testing.refusals import (
-    DUPLICATE_KEY,
-    EMPTY_KEY,
-    KEY_NOT_FOUND,
-    LEASE_PROVIDED,
-    TOO_MANY_OPERATIONS,
-    VALUE_PROVIDED,
-    Refused,
-)
+from ha_monitor.testing.checks import check_intervals, check_key, check_put, check_txn, one_of
+from ha_monitor.testing.refusals import KEY_NOT_FOUND, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ha_monitor.testing.leases import Leases
     from ha_monitor.testing.store import Store
-
-OPERATIONS_IN_A_TRANSACTION = 128
-"""etcd's ``--max-txn-ops`` default: comparisons, and operations of either branch, whichever are more."""
 
 _SORT, _TARGET = rpc.RangeRequest.SortOrder, rpc.RangeRequest.SortTarget
 _SORTED_BY = {
@@ -66,13 +56,13 @@ class Requests:
 
     def range(self, request: rpc.RangeRequest, newest: int = 0) -> rpc.RangeResponse:
         """Read. ``newest``: the revision that counts as the newest; 0: the store's."""
-        _check_key(request)
+        check_key(request)
         self._store.check(request.revision)
         return self._range(request, newest)
 
     def put(self, request: rpc.PutRequest) -> rpc.PutResponse:
         """Put a key."""
-        _check_put(request)
+        check_put(request)
         if request.lease:  # a transaction looks at the key first
             self._leases.get(request.lease)
         self._check_against_store(request)
@@ -82,16 +72,16 @@ class Requests:
 
     def delete_range(self, request: rpc.DeleteRangeRequest) -> rpc.DeleteRangeResponse:
         """Delete keys."""
-        _check_key(request)
+        check_key(request)
         reply = self._delete_range(request)
         self._store.commit(self._events)
         return reply
 
     def txn(self, request: rpc.TxnRequest) -> rpc.TxnResponse:
         """Compare, then do one branch or the other."""
-        check_txn(request, OPERATIONS_IN_A_TRANSACTION)
-        _check_intervals(request.success)
-        _check_intervals(request.failure)
+        check_txn(request)
+        check_intervals(request.success)
+        check_intervals(request.failure)
         path = self._path(request)
         for operation in path.operations():
             self._check_against_store(operation)
@@ -167,7 +157,7 @@ class Requests:
         succeeded = all(self._holds(comparison) for comparison in request.compare)
         steps: list[Any] = []
         for operation in request.success if succeeded else request.failure:
-            one = _one(operation)
+            one = one_of(operation)
             if one is not None:
                 steps.append(self._path(one) if isinstance(one, rpc.TxnRequest) else one)
         return _Path(succeeded, steps)
@@ -207,21 +197,6 @@ class _Path:
                 yield step
 
 
-def _one(operation: rpc.RequestOp) -> Any:
-    kind = operation.WhichOneof("request")
-    return None if kind is None else getattr(operation, kind)
-
-
-def operations(request: rpc.TxnRequest) -> Iterator[Any]:
-    """Give every operation of both branches, those of transactions inside as well."""
-    for operation in (*request.success, *request.failure):
-        one = _one(operation)
-        if isinstance(one, rpc.TxnRequest):
-            yield from operations(one)
-        elif one is not None:
-            yield one
-
-
 def _is_bounded(request: rpc.RangeRequest) -> bool:
     return bool(
         request.min_mod_revision
@@ -238,69 +213,3 @@ def _is_within(request: rpc.RangeRequest, item: rpc.KeyValue) -> bool:
         and (not request.max_mod_revision or item.mod_revision <= request.max_mod_revision)
         and (not request.max_create_revision or item.create_revision <= request.max_create_revision)
     )
-
-
-# -- what can be said of a request without a look at the store
-
-
-def _check_key(request: Any) -> None:
-    if not request.key:
-        raise Refused(EMPTY_KEY)
-
-
-def _check_put(request: rpc.PutRequest) -> None:
-    _check_key(request)
-    if request.ignore_value and request.value:
-        raise Refused(VALUE_PROVIDED)
-    if request.ignore_lease and request.lease:
-        raise Refused(LEASE_PROVIDED)
-
-
-def check_txn(request: rpc.TxnRequest, room: int) -> None:
-    """Raise what etcd says to a transaction that has too much in it, or something that is no request."""
-    most = max(len(request.compare), len(request.success), len(request.failure))
-    if most > room:
-        raise Refused(TOO_MANY_OPERATIONS)
-    for comparison in request.compare:
-        _check_key(comparison)
-    for operation in (*request.success, *request.failure):
-        one = _one(operation)
-        if isinstance(one, rpc.TxnRequest):
-            check_txn(one, room - most)
-        elif isinstance(one, rpc.PutRequest):
-            _check_put(one)
-        elif one is not None:
-            _check_key(one)
-
-
-_Span = tuple[bytes, bytes]
-
-
-def _check_intervals(branch: Iterable[rpc.RequestOp]) -> tuple[set[bytes], list[_Span]]:
-    """Refuse a key that would be written twice; give the keys that are put, and the ranges that are deleted."""
-    requests = [_one(operation) for operation in branch]
-    deleted = [(one.key, one.range_end) for one in requests if isinstance(one, rpc.DeleteRangeRequest)]
-    put: set[bytes] = set()
-    for one in requests:
-        if isinstance(one, rpc.TxnRequest):
-            then_put, then_deleted = _check_intervals(one.success)
-            else_put, else_deleted = _check_intervals(one.failure)
-            both = then_put | else_put  # only one of the branches is done: they may put the same
-            _refuse_twice(both, put, deleted)
-            put |= both
-            deleted += then_deleted + else_deleted
-    for one in requests:
-        if isinstance(one, rpc.PutRequest):
-            _refuse_twice({one.key}, put, deleted)
-            put.add(one.key)
-    return put, deleted
-
-
-def _refuse_twice(keys: set[bytes], put: set[bytes], deleted: Iterable[_Span]) -> None:
-    if keys & put or any(_covers(span, key) for span in deleted for key in keys):
-        raise Refused(DUPLICATE_KEY)
-
-
-def _covers(span: _Span, key: bytes) -> bool:
-    first, end = span
-    return key == first if not end else first <= key and (end == b"\0" or key < end)

@@ -49,7 +49,7 @@ class MemoryStubs:
             if request is None:
                 stream.end(FINE)
             else:
-                stream.reply(self._server.keep_alive(request))
+                stream.reply(self._server.node.keep_alive(request))
 
         stream.take = take
         return stream

@@ -12,7 +12,7 @@ from ha_monitor.testing.refusals import DENIED, Refused
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ha_monitor.testing.server import Server
+    from ha_monitor.testing.node import Node
     from ha_monitor.testing.streams import Stream
 
 REVISIONS_IN_A_REPLY = 1000
@@ -48,8 +48,8 @@ class Watch:
 class WatchSession:
     """One stream with its watches. Watches go by what the store has had since, so that none misses anything."""
 
-    def __init__(self, server: Server, stream: Stream) -> None:
-        self._server = server
+    def __init__(self, node: Node, stream: Stream) -> None:
+        self._node = node
         self._stream = stream
         self._watches: dict[int, Watch] = {}
         self._next_id = 0
@@ -70,7 +70,7 @@ class WatchSession:
     def _create(self, request: rpc.WatchCreateRequest) -> None:
         key = request.key or b"\0"
         try:
-            self._server.may(self._stream.metadata, rpc.WatchCreateRequest(key=key, range_end=request.range_end))
+            self._node.may(self._stream.metadata, rpc.WatchCreateRequest(key=key, range_end=request.range_end))
         except Refused:  # a bad token as well: 3.5 does not tell one from the other here
             self._reply(_NOBODY, created=True, canceled=True, cancel_reason=_DENIED)
             return
@@ -84,7 +84,7 @@ class WatchSession:
             self._reply(_NOBODY, created=True, canceled=True, cancel_reason=words)
             return
         id_ = request.watch_id or self._free_id()
-        start = request.start_revision or self._server.visible + 1
+        start = request.start_revision or self._node.visible + 1
         left_out = frozenset(_LEFT_OUT[filter_] for filter_ in request.filters)
         watch = self._watches[id_] = Watch(id_, key, end, start, left_out, request.prev_kv)
         self._reply(id_, created=True)
@@ -102,7 +102,7 @@ class WatchSession:
             self._tell(watch)
 
     def _tell(self, watch: Watch) -> None:
-        store, upto = self._server.store, self._server.visible
+        store, upto = self._node.store, self._node.visible
         if watch.next_revision > upto:
             return
         if watch.next_revision < store.compacted:
@@ -121,7 +121,7 @@ class WatchSession:
 
     def _with_previous(self, event: rpc.Event) -> rpc.Event:
         revision = event.kv.mod_revision - 1
-        before = self._server.store.at(event.kv.key, revision) if revision >= self._server.store.compacted else None
+        before = self._node.store.at(event.kv.key, revision) if revision >= self._node.store.compacted else None
         told = rpc.Event()
         told.CopyFrom(event)
         if before is not None:
@@ -135,7 +135,7 @@ class WatchSession:
             self._reply(id_, canceled=True, cancel_reason=reason)
 
     def _reply(self, watch_id: int, **fields: Any) -> None:
-        self._send(watch_id, self._server.visible, **fields)
+        self._send(watch_id, self._node.visible, **fields)
 
     def _send(self, watch_id: int, revision: int, **fields: Any) -> None:
-        self._stream.reply(rpc.WatchResponse(header=self._server.header(revision), watch_id=watch_id, **fields))
+        self._stream.reply(rpc.WatchResponse(header=self._node.header(revision), watch_id=watch_id, **fields))
