@@ -39,6 +39,7 @@ class Backup(NamedTuple):
 
     store: Store
     leases: Leases
+    raft_term: int
 
 
 class MemoryEtcd:
@@ -213,20 +214,22 @@ class MemoryEtcd:
 
     def backup(self) -> Backup:
         """Give everything that it has, for :meth:`rewind`."""
-        return Backup(self._server.node.store.copy(), self._server.node.leases.copy())
+        node = self._server.node
+        return Backup(node.store.copy(), node.leases.copy(), node.raft_term)
 
     def rewind(self, backup: Backup) -> None:
         """Go on from an older backup: the revision goes back, and what comes next is another history.
 
-        It breaks every connection, as the start on the older data does.
+        It breaks every connection, as the start on the older data does, and ends every token. The raft term is the
+        backup's and one more. One that is down stays down.
         """
-        self._server.node.store, self._server.node.leases = backup.store.copy(), backup.leases.copy()
+        node = self._server.node
+        node.store, node.leases, node.raft_term = backup.store.copy(), backup.leases.copy(), backup.raft_term
         self._server.restart()
 
     def wipe(self) -> None:
         """Begin anew, without a key, at revision 1; it breaks every connection. The id of the cluster stays."""
-        self._server.node.raft_term = FIRST_TERM - 1
-        self.rewind(Backup(Store(), Leases()))
+        self.rewind(Backup(Store(), Leases(), FIRST_TERM - 1))
 
     # -- its leases
 

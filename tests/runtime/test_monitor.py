@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 import pytest
+from aetcd import rpc
 
 from ha_monitor import Change, EtcdRefused, EtcdUnavailable, HaMonitor, Resync, Settings, Status
 from ha_monitor.clock import SystemClock
+from ha_monitor.etcd.channel import ChannelStubs
 from ha_monitor.etcd.client import EtcdClient, open_client
 from tests.support import site
 from tests.support.etcd import free_port
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from aetcd import rpc
-
+    from ha_monitor.etcd.channel import Access
     from tests.runtime.conftest import Served
     from tests.support.etcd import Etcd
 
@@ -291,6 +292,21 @@ async def test_a_wall_clock_that_jumps_changes_no_status_and_no_deadline(etcd: E
         assert resource is not None
         assert abs(resource.since - clock.time()) < 60, "what is shown goes by the clock on the wall"
         assert not resource.stale
+
+
+async def test_a_channel_of_the_embedders_own_is_taken(etcd: Etcd) -> None:
+    pair = site.HaInterface()
+    etcd.txn(site.ha_template() | pair.keys())
+    asked: list[str] = []
+
+    def connect(url: str, access: Access) -> ChannelStubs:
+        asked.append(url)
+        return ChannelStubs(rpc.insecure_channel(etcd.url.removeprefix("http://")))
+
+    async with HaMonitor(Settings(etcd=["http://by-another-name:1"]), connect=connect) as monitor:
+        await monitor.synced()
+        assert monitor.get("ha_interface", pair.id) is not None
+    assert asked == ["http://by-another-name:1"]
 
 
 async def test_signals_and_logging_are_left_alone(served: Served) -> None:
