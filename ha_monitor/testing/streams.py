@@ -44,28 +44,37 @@ class Stream:
 
     async def write(self, request: Any) -> None:
         """Send a request; raises what gRPC does where the call is over."""
-        self._may_write()
-        await self._server.travel()
-        self._may_write()
+        if self._ended is not None:
+            raise asyncio.InvalidStateError("RPC already finished.")
+        if self._half_closed:
+            raise asyncio.InvalidStateError('RPC is half closed after calling "done_writing".')
+        await self._travel()
+        self._raise_for_status()  # it has ended while this was on its way
         self._server.received(self, request)
 
     async def done_writing(self) -> None:
         """Say that no more requests come."""
         if self._ended is None and not self._half_closed:
             self._half_closed = True
-            await self._server.travel()
+            await self._travel()
             self._server.received(self, None)
 
-    def _may_write(self) -> None:
-        if self._ended is not None:
-            raise asyncio.InvalidStateError("RPC already finished.")
-        if self._half_closed:
-            raise asyncio.InvalidStateError('RPC is half closed after calling "done_writing".')
+    async def _travel(self) -> None:
+        """Take the time of a message. Who is cancelled in a call has cancelled that, as with gRPC."""
+        try:
+            await self._server.travel()
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
+
+    def _raise_for_status(self) -> None:
+        if self._ended is CANCELED_HERE:
+            raise asyncio.CancelledError
+        if self._ended is not None and self._ended is not FINE:
+            raise self._ended.error()
 
     async def read(self) -> Any:
         """Give the next reply, gRPC's ``EOF`` after a good end; raises what gRPC does after another one."""
-        if self._ended is CANCELED_HERE:
-            raise asyncio.CancelledError
         try:
             while not self._replies and self._ended is None:
                 self._news.clear()
@@ -75,10 +84,7 @@ class Stream:
             raise
         if self._replies and self._ended is not CANCELED_HERE:
             return self._replies.popleft()
-        if self._ended is CANCELED_HERE:
-            raise asyncio.CancelledError
-        if self._ended is not None and self._ended is not FINE:
-            raise self._ended.error()
+        self._raise_for_status()
         return END_OF_STREAM
 
     def __aiter__(self) -> Self:
