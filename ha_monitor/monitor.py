@@ -13,6 +13,7 @@ from ha_monitor.blind import Blindness
 from ha_monitor.broadcast import QUEUED, Broadcast, Subscription
 from ha_monitor.clock import Clock, SystemClock
 from ha_monitor.errors import EtcdError, EtcdRefused, GroupRefused
+from ha_monitor.etcd.channel import dial
 from ha_monitor.etcd.client import EtcdClient, open_client
 from ha_monitor.evaluate.damping import DampingRules
 from ha_monitor.evaluate.fleet import Fleet
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
     from typing_extensions import Self
 
+    from ha_monitor.etcd.channel import Connect
     from ha_monitor.evaluate.unit import Unit
     from ha_monitor.explain.report import Explanation
     from ha_monitor.group.member import Member
@@ -69,14 +71,22 @@ class HaMonitor:
     """
 
     def __init__(
-        self, settings: Settings, *, clock: Clock | None = None, keys: Mapping[str, bytes] | Snapshot | None = None
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        keys: Mapping[str, bytes] | Snapshot | None = None,
+        connect: Connect = dial,
     ) -> None:
         """Prepare; nothing is asked of etcd yet.
 
         :param keys: what is in etcd, in place of one: nothing is watched, nothing published.
+        :param connect: gives the stubs of a member by its URL, in place of a channel of gRPC: those of
+            :class:`ha_monitor.testing.MemoryEtcd`, or of a channel with options of your own.
         """
         self._settings = settings
         self._keys = keys if keys is None or isinstance(keys, Snapshot) else Snapshot.of(keys)
+        self._connect = connect
         self._clock = clock or SystemClock()
         self._stack = contextlib.AsyncExitStack()
         self._broadcast = Broadcast()
@@ -100,7 +110,7 @@ class HaMonitor:
 
     async def __aenter__(self) -> Self:
         """Begin to watch."""
-        client = await self._stack.enter_async_context(open_client(self._settings))
+        client = await self._stack.enter_async_context(open_client(self._settings, self._connect))
         leaves = await self._stack.enter_async_context(Leaves())
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
         self._wire(client, leaves)

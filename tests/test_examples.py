@@ -115,6 +115,17 @@ def test_a_service_works_only_while_its_side_is_active(own_etcd: Etcd) -> None:
     assert "Traceback" not in errors
 
 
+def test_a_failover_handler_is_tested_with_the_kit() -> None:
+    options = ["-q", "-c", os.devnull, "--rootdir", ".", "-p", "no:cacheprovider"]
+    line = [sys.executable, "-W", "error", "-m", "pytest", *options]
+    ended = subprocess.run(
+        line, cwd=EXAMPLES / "testing", env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, capture_output=True,
+        text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout
+    assert "4 passed" in ended.stdout
+
+
 def test_the_plugin_is_installed_found_and_served(
     etcd: Etcd, service: StartService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

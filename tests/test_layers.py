@@ -21,7 +21,7 @@ FLOORS = (
     ("show", "roll", "blind", "maintained", "group"),
     ("explain", "membership"),
     ("monitor",),
-    ("demo", "hooks", "plan", "statusfile", "web"),
+    ("demo", "hooks", "plan", "statusfile", "testing", "web"),
     ("cli",),
     ("__main__",),
 )

@@ -14,6 +14,8 @@ from ha_monitor.cli import cli
 from ha_monitor.cli.options import _shown
 from ha_monitor.demo.site import INTERFACES, sample_site, state_key
 from ha_monitor.settings import Settings, setting_name
+from ha_monitor.testing import MemoryEtcd
+from tests.support import site
 
 if TYPE_CHECKING:
     import pytest
@@ -31,7 +33,7 @@ def blocks(language: str) -> list[str]:
 
 def test_the_embedding_example_runs(etcd: Etcd, capsys: pytest.CaptureFixture[str]) -> None:
     etcd.txn(sample_site())
-    (example,) = blocks("python")
+    example, _ = blocks("python")
     namespace: dict[str, Any] = {}
     exec(compile(example, "README.md", "exec"), namespace)
     anyio.run(namespace["main"], etcd.url)
@@ -60,6 +62,20 @@ def _timeless(text: str) -> str:
     """Give text in one line, without numbers and without how long anything lasts, which an etcd alone does not tell."""
     lasting = re.sub(r" for \d+ min \d+ s| \d+ s ago| less than a second ago", "", " ".join(text.split()))
     return re.sub(r"\d+", "N", lasting.replace("downlink is DOWN:", "downlink:"))
+
+
+def test_the_example_of_a_test_runs() -> None:
+    _, example = blocks("python")
+    pair = site.HaInterface()
+    keys = site.ha_template() | pair.keys()
+    namespace = {"site": keys, "record": pair.record, "primary_state": pair.primary_state}
+    exec(compile(example, "README.md", "exec"), namespace)
+
+
+def test_the_kit_has_what_is_listed_and_nothing_else() -> None:
+    section = README.split("## Testing your own code")[1].split("\n## ")[0]
+    listed = set(re.findall(r"`(\w+)`", section.split("- **Keys**")[1].split("- **With pytest**")[0]))
+    assert listed | {"clock", "connect", "leases", "monitor"} == {name for name in dir(MemoryEtcd()) if name[0] != "_"}
 
 
 def test_the_settings_file_is_accepted(tmp_path: Path) -> None:

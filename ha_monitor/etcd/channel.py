@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import anyio.lowlevel
 import grpc
@@ -14,6 +14,7 @@ from ha_monitor.errors import EtcdRefused, EtcdUnavailable
 from ha_monitor.etcd.faults import translate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
 
@@ -72,6 +73,47 @@ def _read(path: Path | None, *, empty: bool = True) -> bytes | None:
     return content
 
 
+class Stubs(Protocol):
+    """The calls of one member, by service, with the faces of aetcd's stubs: awaited, or written to and read from."""
+
+    kv: Any
+    watch: Any
+    lease: Any
+    maintenance: Any
+    auth: Any
+
+    async def close(self) -> None:
+        """End the connection under the calls; nobody is in one."""
+
+
+Connect: TypeAlias = "Callable[[str, Access], Stubs]"
+"""Gives the stubs of the member at a URL, for who we are. Raises :class:`EtcdRefused` for bad files."""
+
+
+class ChannelStubs:
+    """The stubs of a channel of gRPC, which is theirs to close."""
+
+    def __init__(self, channel: rpc.Channel) -> None:
+        self._channel = channel
+        self.kv = rpc.KVStub(channel)
+        self.watch = rpc.WatchStub(channel)
+        self.lease = rpc.LeaseStub(channel)
+        self.maintenance = rpc.MaintenanceStub(channel)
+        self.auth = rpc.AuthStub(channel)
+
+    async def close(self) -> None:
+        """End the channel."""
+        await self._channel.close()
+
+
+def dial(url: str, access: Access) -> Stubs:
+    """Give the stubs of a new channel, which connects at the first call. Raises :class:`EtcdRefused` for bad files."""
+    scheme, _, target = url.partition("://")
+    if scheme == "https":
+        return ChannelStubs(rpc.secure_channel(target, access.credentials(), options=_OPTIONS))
+    return ChannelStubs(rpc.insecure_channel(target, options=_OPTIONS))
+
+
 class Guard:
     """An async context manager around calls; a class of its own since a generator's costs each call 20 µs.
 
@@ -111,20 +153,16 @@ class Guard:
 
 
 class Connection:
-    """A channel to one member with its stubs. Every call runs inside :meth:`guard`."""
+    """The stubs of one member, and what goes with each call. Every call runs inside :meth:`guard`."""
 
-    def __init__(self, url: str, access: Access) -> None:
-        scheme, _, self.target = url.partition("://")
-        if scheme == "https":
-            self._channel = rpc.secure_channel(self.target, access.credentials(), options=_OPTIONS)
-        else:
-            self._channel = rpc.insecure_channel(self.target, options=_OPTIONS)
+    def __init__(self, url: str, access: Access, connect: Connect = dial) -> None:
+        self._stubs = connect(url, access)
         self.url = url
         self.access = access
-        self.kv = rpc.KVStub(self._channel)
-        self.watch = rpc.WatchStub(self._channel)
-        self.lease = rpc.LeaseStub(self._channel)
-        self.maintenance = rpc.MaintenanceStub(self._channel)
+        self.kv = self._stubs.kv
+        self.watch = self._stubs.watch
+        self.lease = self._stubs.lease
+        self.maintenance = self._stubs.maintenance
         # Without hasleader a member cut off from its quorum keeps a watch open, silent for good.
         self.metadata: tuple[tuple[str, str], ...] = (("hasleader", "true"),)
         self.lost: str | None = None
@@ -152,7 +190,7 @@ class Connection:
             return
         request = rpc.AuthenticateRequest(name=self.access.user, password=self.access.password())
         try:
-            answer = await rpc.AuthStub(self._channel).Authenticate(request, timeout=CALL_TIMEOUT)
+            answer = await self._stubs.auth.Authenticate(request, timeout=CALL_TIMEOUT)
         except rpc.AioRpcError as error:
             raise translate(error, f"log in to {self.url} as {self.access.user}") from error
         self.metadata = (("hasleader", "true"), ("token", answer.token))
@@ -160,4 +198,4 @@ class Connection:
     async def close(self) -> None:
         """End the channel; nobody may be in a call on it."""
         self.lost = self.lost or "closed"
-        await self._channel.close()
+        await self._stubs.close()

@@ -10,11 +10,13 @@ import anyio
 from aetcd import rpc
 
 from ha_monitor.errors import EtcdTlsRefused, EtcdTokenInvalid, EtcdUnavailable
-from ha_monitor.etcd.channel import CALL_TIMEOUT, Access, Connection
+from ha_monitor.etcd.channel import CALL_TIMEOUT, Access, Connection, dial
 from ha_monitor.etcd.faults import translate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+
+    from ha_monitor.etcd.channel import Connect
 
 _Reply = TypeVar("_Reply")
 
@@ -57,9 +59,10 @@ class EtcdClient:
     try may work, :class:`~ha_monitor.errors.EtcdRefused` where somebody has to act.
     """
 
-    def __init__(self, urls: Sequence[str], access: Access) -> None:
+    def __init__(self, urls: Sequence[str], access: Access, connect: Connect = dial) -> None:
         self._urls = tuple(urls)
         self._access = access
+        self._connect = connect
         self._at = 0
         self._connection: Connection | None = None
         self._connecting = anyio.Lock()
@@ -74,7 +77,7 @@ class EtcdClient:
         async with self._connecting:
             await self._close_abandoned()
             if self._connection is None or self._connection.lost is not None:
-                fresh = Connection(self._urls[self._at % len(self._urls)], self._access)
+                fresh = Connection(self._urls[self._at % len(self._urls)], self._access, self._connect)
                 try:
                     async with fresh.guard():
                         await fresh.authenticate()
@@ -185,9 +188,12 @@ def progress_is_ordered(version: str) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def open_client(settings: EtcdSettings) -> AsyncIterator[EtcdClient]:
-    """Open a client; nothing is sent before the first call."""
-    client = EtcdClient(settings.etcd, settings.access)
+async def open_client(settings: EtcdSettings, connect: Connect = dial) -> AsyncIterator[EtcdClient]:
+    """Open a client; nothing is sent before the first call.
+
+    :param connect: gives the stubs of a member, in place of a channel of gRPC with our options.
+    """
+    client = EtcdClient(settings.etcd, settings.access, connect)
     try:
         yield client
     finally:

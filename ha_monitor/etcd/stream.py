@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from ha_monitor.etcd.channel import Connection
 
 _LAST_WORD = 1.0  # seconds in which gRPC gives the status of a call that we have cancelled: it takes microseconds
-_END_OF_STREAM = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs of grpc lack it
+END_OF_STREAM = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs of grpc lack it
+"""What the read of a stream gives once the server has ended it in good order."""
 
 
 class WatchStream:
@@ -65,7 +66,7 @@ class WatchStream:
             if not self._closed:
                 raise
             raise EtcdUnavailable(f"{self._doing}: the stream takes no writes") from None
-        if reply is _END_OF_STREAM:
+        if reply is END_OF_STREAM:
             raise await self._why_ended()
         if reply.canceled:
             raise self._why_canceled(reply)

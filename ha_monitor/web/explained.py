@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 
 from ha_monitor.text import rfc3339
-from ha_monitor.transition import EntryStatus
+from ha_monitor.transition import EntryStatus  # noqa: TC001 - msgspec reads the annotations
 from ha_monitor.web.shapes import Resource, resource_shape
 
 if TYPE_CHECKING:

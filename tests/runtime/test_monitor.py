@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 import pytest
+from aetcd import rpc
 
 from ha_monitor import Change, EtcdRefused, EtcdUnavailable, HaMonitor, Resync, Settings, Status
 from ha_monitor.clock import SystemClock
+from ha_monitor.etcd.channel import ChannelStubs
 from ha_monitor.etcd.client import EtcdClient, open_client
 from tests.support import site
 from tests.support.etcd import free_port
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from aetcd import rpc
-
+    from ha_monitor.etcd.channel import Access
+    from tests.runtime.conftest import Served
     from tests.support.etcd import Etcd
 
 pytestmark = pytest.mark.anyio
@@ -42,10 +44,10 @@ async def nothing_is_left_behind() -> AsyncIterator[None]:
     assert own == set()
 
 
-async def test_a_resource_is_a_frozen_record_with_both_sides(etcd: Etcd) -> None:
+async def test_a_resource_is_a_frozen_record_with_both_sides(served: Served) -> None:
     pair = site.HaInterface()
-    etcd.txn(site.ha_template() | pair.keys(secondary=site.DOWN, version=3))
-    async with HaMonitor(Settings(etcd=[etcd.url])) as monitor:
+    served.txn(site.ha_template() | pair.keys(secondary=site.DOWN, version=3))
+    async with served.monitor() as monitor:
         await monitor.synced()
         await until(lambda: (got := monitor.get("ha_interface", pair.id)) is not None and got.published is not None)
         resource = monitor.get("ha_interface", pair.id)
@@ -64,14 +66,14 @@ async def test_a_resource_is_a_frozen_record_with_both_sides(etcd: Etcd) -> None
         assert [resource.id for resource in monitor.resources()] == [pair.id]
 
 
-async def test_revision_and_proof_advance_while_nothing_changes(etcd: Etcd) -> None:
+async def test_revision_and_proof_advance_while_nothing_changes(served: Served) -> None:
     pair = site.HaInterface()
-    etcd.txn(site.ha_template() | pair.keys())
-    async with HaMonitor(Settings(etcd=[etcd.url], publish="none")) as monitor:
+    served.txn(site.ha_template() | pair.keys())
+    async with served.monitor(publish="none") as monitor:
         await monitor.synced()
         first = monitor.get("ha_interface", pair.id)
         assert first is not None
-        revision = etcd.put("/elsewhere", "x")
+        revision = served.put("/elsewhere", "x")
 
         def advanced() -> bool:
             now = monitor.get("ha_interface", pair.id)
@@ -80,13 +82,13 @@ async def test_revision_and_proof_advance_while_nothing_changes(etcd: Etcd) -> N
         await until(advanced, 15.0)
 
 
-async def test_every_change_reaches_every_reader_with_its_revision(etcd: Etcd) -> None:
+async def test_every_change_reaches_every_reader_with_its_revision(served: Served) -> None:
     pair = site.HaInterface()
-    etcd.txn(site.ha_template() | pair.keys())
-    async with HaMonitor(Settings(etcd=[etcd.url])) as monitor:
+    served.txn(site.ha_template() | pair.keys())
+    async with served.monitor() as monitor:
         await monitor.synced()
         async with monitor.changes() as one, monitor.changes() as other:
-            revision = etcd.txn({pair.primary_state: site.DOWN, pair.secondary_state: site.DOWN})
+            revision = served.txn({pair.primary_state: site.DOWN, pair.secondary_state: site.DOWN})
             with anyio.fail_after(5):
                 for changes in (one, other):
                     got = [await anext(changes), await anext(changes)]
@@ -98,15 +100,15 @@ async def test_every_change_reaches_every_reader_with_its_revision(etcd: Etcd) -
                         assert change.revision == revision, "one transaction, one verdict: nothing between"
 
 
-async def test_a_reader_that_sleeps_gets_a_marker_and_holds_up_nobody(etcd: Etcd) -> None:
+async def test_a_reader_that_sleeps_gets_a_marker_and_holds_up_nobody(served: Served) -> None:
     pair = site.HaInterface()
-    etcd.txn(site.ha_template() | pair.keys())
-    async with HaMonitor(Settings(etcd=[etcd.url])) as monitor:
+    served.txn(site.ha_template() | pair.keys())
+    async with served.monitor() as monitor:
         await monitor.synced()
         with monitor._broadcast.subscribe(limit=3) as sleeper:
             async with monitor.changes() as awake:
                 for number in range(10):
-                    etcd.put(pair.primary_state, site.UP if number % 2 else site.DOWN)
+                    served.put(pair.primary_state, site.UP if number % 2 else site.DOWN)
                     with anyio.fail_after(5):
                         assert isinstance(await anext(awake), Change)
             marker = await anext(aiter(sleeper))
@@ -114,24 +116,24 @@ async def test_a_reader_that_sleeps_gets_a_marker_and_holds_up_nobody(etcd: Etcd
             assert marker.missed == 10
 
 
-async def test_a_foreign_writer_who_goes_on_is_shown_as_a_conflict(etcd: Etcd) -> None:
+async def test_a_foreign_writer_who_goes_on_is_shown_as_a_conflict(served: Served) -> None:
     pair = site.HaInterface()
-    etcd.txn(site.ha_template() | pair.keys())
-    async with HaMonitor(Settings(etcd=[etcd.url])) as monitor:
+    served.txn(site.ha_template() | pair.keys())
+    async with served.monitor() as monitor:
         await monitor.synced()
-        await anyio.to_thread.run_sync(etcd.wait_record, pair.record, site.record())
+        await served.wait(pair.record, site.record())
         for _ in range(3):
-            etcd.put(pair.record, site.record("FAIL", "FAIL"))
-            await anyio.to_thread.run_sync(etcd.wait_record, pair.record, site.record())
+            served.put(pair.record, site.record("FAIL", "FAIL"))
+            await served.wait(pair.record, site.record())
         resource = monitor.get("ha_interface", pair.id)
         assert resource is not None
         assert resource.problem is not None
         assert resource.problem.startswith("conflict: another writer changed the published record")
 
 
-async def test_an_error_of_the_block_comes_out_as_it_went_in(etcd: Etcd) -> None:
+async def test_an_error_of_the_block_comes_out_as_it_went_in(served: Served) -> None:
     async def fail() -> None:
-        async with HaMonitor(Settings(etcd=[etcd.url])) as monitor:
+        async with served.monitor() as monitor:
             await monitor.synced()
             raise LookupError("mine")
 
@@ -150,10 +152,10 @@ async def test_a_cancelled_scope_ends_it_cleanly_at_any_moment(etcd: Etcd) -> No
             assert scope.cancelled_caught
 
 
-async def test_a_reader_comes_to_its_end_with_the_monitor(etcd: Etcd) -> None:
-    etcd.txn(site.ha_template())
+async def test_a_reader_comes_to_its_end_with_the_monitor(served: Served) -> None:
+    served.txn(site.ha_template())
     seen: list[Change | Resync] = []
-    async with anyio.create_task_group() as tasks, HaMonitor(Settings(etcd=[etcd.url])) as monitor:
+    async with anyio.create_task_group() as tasks, served.monitor() as monitor:
         await monitor.synced()
 
         async def read() -> None:
@@ -205,10 +207,10 @@ async def test_a_deadline_around_a_call_is_kept_and_swallowed_where_it_stands(ow
         assert scope.cancelled_caught
 
 
-async def test_no_entry_fails_for_a_state_that_nobody_could_see(own_etcd: Etcd) -> None:
+async def test_no_entry_fails_for_a_state_that_nobody_could_see(own_served: Served) -> None:
     pair = site.HaInterface()
-    own_etcd.txn(site.ha_template() | pair.keys())
-    async with HaMonitor(Settings(etcd=[own_etcd.url], publish="none", state_timeout=3.0)) as monitor:
+    own_served.txn(site.ha_template() | pair.keys())
+    async with own_served.monitor(publish="none", state_timeout=3.0) as monitor:
         await monitor.synced()
 
         def primary() -> tuple[Status, str, bool]:
@@ -217,11 +219,11 @@ async def test_no_entry_fails_for_a_state_that_nobody_could_see(own_etcd: Etcd) 
             entry = resource.entries["primary"]
             return entry.status, entry.reason, resource.stale
 
-        own_etcd.delete(pair.primary_state)
+        own_served.delete(pair.primary_state)
         await until(lambda: primary()[0] is Status.UNKNOWN)
-        own_etcd.kill()
+        await own_served.go_down()
         await until(lambda: primary() == (Status.UNKNOWN, "etcd can't be heard", True))
-        await anyio.to_thread.run_sync(own_etcd.start)
+        await own_served.come_up()
         await until(lambda: primary() == (Status.FAIL, "no state for 3 s", False))
 
 
@@ -292,9 +294,24 @@ async def test_a_wall_clock_that_jumps_changes_no_status_and_no_deadline(etcd: E
         assert not resource.stale
 
 
-async def test_signals_and_logging_are_left_alone(etcd: Etcd) -> None:
+async def test_a_channel_of_the_embedders_own_is_taken(etcd: Etcd) -> None:
+    pair = site.HaInterface()
+    etcd.txn(site.ha_template() | pair.keys())
+    asked: list[str] = []
+
+    def connect(url: str, access: Access) -> ChannelStubs:
+        asked.append(url)
+        return ChannelStubs(rpc.insecure_channel(etcd.url.removeprefix("http://")))
+
+    async with HaMonitor(Settings(etcd=["http://by-another-name:1"]), connect=connect) as monitor:
+        await monitor.synced()
+        assert monitor.get("ha_interface", pair.id) is not None
+    assert asked == ["http://by-another-name:1"]
+
+
+async def test_signals_and_logging_are_left_alone(served: Served) -> None:
     before = (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT), list(logging.getLogger().handlers))
-    async with HaMonitor(Settings(etcd=[etcd.url])) as monitor:
+    async with served.monitor() as monitor:
         await monitor.synced()
         assert (
             signal.getsignal(signal.SIGTERM),

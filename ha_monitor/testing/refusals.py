@@ -1,0 +1,67 @@
+"""How etcd refuses: the codes and the words of its own (``api/v3rpc/rpctypes``), which clients go by."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from aetcd import rpc
+
+_Code = rpc.StatusCode
+
+
+class Refusal(NamedTuple):
+    """A status code and its words."""
+
+    code: rpc.StatusCode
+    words: str
+
+    def error(self) -> rpc.AioRpcError:
+        """Give what a call raises."""
+        return rpc.AioRpcError(self.code, None, None, details=self.words)
+
+
+class Refused(Exception):
+    """A request that etcd does not do."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.words)
+        self.refusal = refusal
+
+
+EMPTY_KEY = Refusal(_Code.INVALID_ARGUMENT, "etcdserver: key is not provided")
+KEY_NOT_FOUND = Refusal(_Code.INVALID_ARGUMENT, "etcdserver: key not found")
+VALUE_PROVIDED = Refusal(_Code.INVALID_ARGUMENT, "etcdserver: value is provided")
+LEASE_PROVIDED = Refusal(_Code.INVALID_ARGUMENT, "etcdserver: lease is provided")
+TOO_MANY_OPERATIONS = Refusal(_Code.INVALID_ARGUMENT, "etcdserver: too many operations in txn request")
+DUPLICATE_KEY = Refusal(_Code.INVALID_ARGUMENT, "etcdserver: duplicate key given in txn request")
+COMPACTED = Refusal(_Code.OUT_OF_RANGE, "etcdserver: mvcc: required revision has been compacted")
+FUTURE = Refusal(_Code.OUT_OF_RANGE, "etcdserver: mvcc: required revision is a future revision")
+NO_SPACE = Refusal(_Code.RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded")
+
+LEASE_NOT_FOUND = Refusal(_Code.NOT_FOUND, "etcdserver: requested lease not found")
+LEASE_EXISTS = Refusal(_Code.FAILED_PRECONDITION, "etcdserver: lease already exists")
+TTL_TOO_LARGE = Refusal(_Code.OUT_OF_RANGE, "etcdserver: too large lease TTL")
+
+NO_AUTH = Refusal(_Code.FAILED_PRECONDITION, "etcdserver: authentication is not enabled")
+NO_USER = Refusal(_Code.INVALID_ARGUMENT, "etcdserver: user name is empty")
+WRONG_PASSWORD = Refusal(
+    _Code.INVALID_ARGUMENT, "etcdserver: authentication failed, invalid user ID or password"
+)  # fmt: skip
+INVALID_TOKEN = Refusal(_Code.UNAUTHENTICATED, "etcdserver: invalid auth token")
+DENIED = Refusal(_Code.PERMISSION_DENIED, "etcdserver: permission denied")
+
+NO_LEADER = Refusal(_Code.UNAVAILABLE, "etcdserver: no leader")
+TIMED_OUT = Refusal(_Code.UNAVAILABLE, "etcdserver: request timed out")
+
+# The words of these are gRPC's own.
+CONNECTION_REFUSED = Refusal(
+    _Code.UNAVAILABLE,
+    "failed to connect to all addresses; last error: UNKNOWN: Failed to connect to remote host: "
+    "connect: Connection refused (111)",
+)
+CONNECTION_LOST = Refusal(_Code.UNAVAILABLE, "Socket closed")
+TOO_LATE = Refusal(_Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
+STREAM_TOO_LATE = Refusal(_Code.UNKNOWN, "context deadline exceeded")
+"""What etcd's end of a stream says at its deadline; it is mostly quicker than the client's own (measured on 3.5.1)."""
+CANCELED_HERE = Refusal(_Code.CANCELLED, "Locally cancelled by application!")
+FINE = Refusal(_Code.OK, "")

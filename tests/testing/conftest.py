@@ -1,0 +1,71 @@
+"""Both etcds, through the same stubs: a real one, and the one in memory that is to be like it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from ha_monitor.etcd.channel import Access, dial
+from ha_monitor.testing import MemoryEtcd
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ha_monitor.etcd.channel import Stubs
+    from tests.support.etcd import Etcd
+
+
+@dataclass(frozen=True)
+class Side:
+    """An etcd of either kind: its stubs, and whoever runs it."""
+
+    stubs: Stubs
+    etcd: Any
+    real: bool
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    """Take asyncio's own loop."""
+    return "asyncio", {"use_uvloop": False}
+
+
+@pytest.fixture(params=["real", "memory"])
+async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
+    """Give each of both."""
+    if request.param == "real":
+        server: Etcd = request.getfixturevalue("etcd")
+        stubs = dial(server.url, Access())
+        yield Side(stubs, server, real=True)
+    else:
+        etcd = MemoryEtcd()
+        stubs = etcd.connect("", Access())
+        yield Side(stubs, etcd, real=False)
+    await closed(stubs)
+
+
+async def closed(stubs: Stubs) -> None:
+    """Close a connection, and give gRPC's thread its time to hand over what it still knows of canceled calls."""
+    await stubs.close()
+    await anyio.sleep(0.05)
+
+
+def plain(message: Any, base: int = 0) -> Any:
+    """Give a message of etcd's as plain data, its revisions counted from ``base``, without the ids of the server."""
+    data: dict[str, Any] = {}
+    for field, value in message.ListFields():
+        if field.name in ("cluster_id", "member_id", "raft_term"):
+            continue
+        if field.name in _REVISIONS:
+            data[field.name] = value - base if value else 0
+        elif field.message_type is None:
+            data[field.name] = list(value) if field.is_repeated else value
+        else:
+            data[field.name] = [plain(one, base) for one in value] if field.is_repeated else plain(value, base)
+    return data
+
+
+_REVISIONS = ("revision", "mod_revision", "create_revision", "compact_revision")
