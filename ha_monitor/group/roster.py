@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _DELETE = rpc.Event.EventType.DELETE
-_MEMBERS, _SHARDS = b"members/", b"shards/"
 
 
 class Owner(NamedTuple):
@@ -77,20 +76,16 @@ class Roster(View):
 
     def apply(self, events: Sequence[rpc.Event]) -> Iterator[None]:
         """Apply events, in order."""
-        for event in events:
-            if event.type == _DELETE:
-                self._delete(event.kv.key, event.kv.mod_revision)
-            else:
-                self._put(event.kv.key, event.kv)
+        yield from super().apply(events)
         self._brought(events[-1].kv.mod_revision)
-        yield
 
     def _brought(self, revision: int) -> None:
         self.revision = revision
         self.on_news()
 
     def _is_ours(self, key: bytes) -> bool:
-        return key.startswith((_MEMBERS, _SHARDS), self._cut)
+        kind, _, name = self._text(key).partition("/")
+        return kind == "members" or (kind == "shards" and _is_number(name))
 
     def _keys(self) -> Iterable[bytes]:
         return [self.member_key(member) for member in self.members] + [self.shard_key(shard) for shard in self.owners]
@@ -99,14 +94,14 @@ class Roster(View):
         kind, _, name = self._text(key).partition("/")
         if kind == "members":
             self.members.add(name)
-        elif kind == "shards" and _is_number(name):
+        else:
             self.owners[int(name)] = Owner(item.value.decode("utf-8", "surrogateescape"), item.create_revision)
 
     def _delete(self, key: bytes, revision: int) -> None:
         kind, _, name = self._text(key).partition("/")
         if kind == "members":
             self.members.discard(name)
-        elif kind == "shards" and _is_number(name):
+        else:
             self.owners.pop(int(name), None)
 
 

@@ -17,6 +17,7 @@ from ha_monitor.errors import EtcdCompacted, EtcdError, EtcdRefused, EtcdTooLarg
 from ha_monitor.etcd.client import LIST_TIMEOUT, range_end
 from ha_monitor.etcd.stream import open_stream
 from ha_monitor.watch.backoff import Backoff
+from ha_monitor.watch.continuity import Continuity
 from ha_monitor.watch.state_machine import (
     Apply,
     Broken,
@@ -54,6 +55,9 @@ of 2.5 s it is told within 10 s that etcd can't be heard."""
 
 class Sink(Protocol):
     """Keeps the items of a prefix."""
+
+    def count(self) -> int | None:
+        """Give how many keys there are, as far as list and watch have brought them; ``None`` where it can't tell."""
 
     def list_begins(self) -> None:
         """Note that the items that follow replace all that is known."""
@@ -111,6 +115,7 @@ class Feed:
         self._refusals = Backoff(cap=5.0)  # a login costs the server a bcrypt round
         self._failed = False
         self._state: State = begin(self._bytes)
+        self._continuity = Continuity(self._bytes)
         self._stream: WatchStream | None = None
         self._unanswered_since: float | None = None
         self._replaced = ""
@@ -131,12 +136,15 @@ class Feed:
                 await self._recover(error)
 
     async def _list_page(self, at: Listing) -> None:
+        if at.revision == 0:
+            self._continuity.begins(await self._client.connection())
         request = rpc.RangeRequest(key=at.start, range_end=range_end(self._bytes), limit=at.limit, revision=at.revision)
         reply = await self._client.range(request, f"list {self.prefix}", LIST_TIMEOUT)
         self._backoff.reset()
         if self._replaced:
             return
         self.keys = self.listed + reply.count  # etcd counts from the page on
+        self._continuity.listed(reply.kvs)
         await self._take(Page(reply.kvs, reply.header.revision, reply.more))
 
     async def _watch(self, start_revision: int) -> None:
@@ -146,6 +154,11 @@ class Feed:
                 rpc.RangeRequest(key=self._bytes, count_only=True), f"read the revision for {self.prefix}"
             )
             if newest.header.revision >= start_revision - 1:
+                known = self._sink.count()
+                if not await self._continuity.holds(self._client, connection, start_revision - 1, known):
+                    self.fault = "the store was replaced by an older one, which has gone on since"
+                    await self._take(Gone())
+                    return
                 await stream.create(self._bytes, start_revision)
             if self._replaced:
                 return
@@ -163,6 +176,7 @@ class Feed:
                         self._refusals.reset()
                     self._unanswered_since = None
                     if reply.events:
+                        self._continuity.happened(reply.events)
                         await self._take(Events(reply.events))
                     else:
                         await self._take(Progress(reply.header.revision, self._in_line(reply)))

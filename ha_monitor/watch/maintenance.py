@@ -10,7 +10,7 @@ from ha_monitor.reading.maintenance import read_maintenance
 from ha_monitor.watch.views import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable
 
     from ha_monitor.model import Maintenance
 
@@ -32,16 +32,6 @@ class MaintenanceView(View):
         self.items: dict[tuple[str, str], Frozen] = {}
         self.on_change: Callable[[str, str], None] = lambda type_, id_: None
         """Told of each change, by type and id."""
-
-    def apply(self, events: Sequence[rpc.Event]) -> Iterator[None]:
-        """Apply events, in order."""
-        for event in events:
-            if self._is_ours(event.kv.key):
-                if event.type == _DELETE:
-                    self._delete(event.kv.key, event.kv.mod_revision)
-                else:
-                    self._put(event.kv.key, event.kv)
-        yield
 
     def _is_ours(self, key: bytes) -> bool:
         type_, slash, id_ = key[self._cut :].partition(b"/")

@@ -137,6 +137,10 @@ class StateView(View):
         """Give the ids of the keys that are there."""
         return [self._text(key) for key, cell in self._cells.items() if cell.state is not None]
 
+    def count(self) -> int | None:
+        """Give how many keys there are; ``None`` while there is something of ours that the watch has not brought."""
+        return None if self._ahead else super().count()
+
     def list_begins(self) -> None:
         """Begin a list; the store may be another one than our writes went to."""
         super().list_begins()
@@ -225,7 +229,11 @@ class StateView(View):
     def _set(self, key: bytes, cell: Cell | None, state: State | None, revision: int) -> bool:
         """Note a key's state; tells whether it is another one."""
         if cell is None:
-            if state is None or not self._is_ours(key):
+            if state is None:
+                self._others.discard(key)
+                return False
+            if not self._is_ours(key):
+                self._others.add(key)
                 return False
             cell = self._cells[key] = Cell(self, key)
         cell.revision = revision

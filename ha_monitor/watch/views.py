@@ -29,6 +29,8 @@ class View:
         self._cut = len(prefix.encode())
         self._lists = 0
         self._seen: set[bytes] | None = None
+        self._others: set[bytes] = set()
+        """Keys under the prefix that are none of ours."""
         self._on_sync: list[Callable[[], None]] = []
 
     def key(self, id_: str) -> bytes:
@@ -45,7 +47,12 @@ class View:
     def list_begins(self) -> None:
         """Begin a list; what is known stays until the list is whole."""
         self._seen = set()
+        self._others = set()
         self._lists += 1
+
+    def count(self) -> int | None:
+        """Give how many keys there are under the prefix; ``None`` where that can't be told now."""
+        return sum(1 for _ in self._keys()) + len(self._others)
 
     def put_items(self, items: Sequence[rpc.KeyValue]) -> Iterator[None]:
         """Take some items of a list. Yields between slices of the work, so that the event loop may have its turn."""
@@ -54,6 +61,8 @@ class View:
             if self._seen is not None and self._is_ours(key):
                 self._seen.add(key)
                 self._put(key, item)
+            else:
+                self._others.add(key)
             if not number % _SLICE:
                 yield
 
@@ -73,7 +82,19 @@ class View:
 
     def apply(self, events: Sequence[rpc.Event]) -> Iterator[None]:
         """Apply events, in order. Yields as :meth:`put_items`."""
-        raise NotImplementedError
+        for event in events:
+            item = event.kv
+            key, deleted = item.key, event.type == _DELETE
+            if self._is_ours(key):
+                if deleted:
+                    self._delete(key, item.mod_revision)
+                else:
+                    self._put(key, item)
+            elif deleted:
+                self._others.discard(key)
+            else:
+                self._others.add(key)
+        yield
 
     def _is_ours(self, key: bytes) -> bool:
         return key.find(b"/", self._cut) < 0 and len(key) > self._cut
@@ -128,17 +149,6 @@ class KeyView(View):
             self._decoded.clear()
         self._decoded[id_] = envelope
         return envelope
-
-    def apply(self, events: Sequence[rpc.Event]) -> Iterator[None]:
-        """Apply events, in order."""
-        for event in events:
-            key = event.kv.key
-            if self._is_ours(key):
-                if event.type == _DELETE:
-                    self._delete(key, event.kv.mod_revision)
-                else:
-                    self._put(key, event.kv)
-        yield
 
     def _keys(self) -> Iterable[bytes]:
         return [self.key(id_) for id_ in self.items]

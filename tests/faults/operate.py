@@ -50,3 +50,16 @@ def raise_no_space(etcd: Etcd) -> None:
 def disarm(etcd: Etcd) -> None:
     """Have it take puts again."""
     _alarm(etcd, rpc.AlarmRequest.AlarmAction.DEACTIVATE)
+
+
+def back_up(etcd: Etcd) -> Path:
+    """Keep the data of a server that is not running; gives where."""
+    kept = Path(etcd.folder, "kept")
+    shutil.copytree(Path(etcd.folder, "data"), kept)
+    return kept
+
+
+def put_back(etcd: Etcd, kept: Path) -> None:
+    """Put the data back that were kept, to a server that is not running."""
+    wipe(etcd)
+    shutil.copytree(kept, Path(etcd.folder, "data"))

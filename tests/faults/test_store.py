@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.fleet import CONFIGS, DOWN, RECORDS, STATES, UP
-from tests.faults.operate import disarm, raise_no_space
+from tests.faults.fleet import CONFIGS, DOWN, RECORDS, STATES, UP, config
+from tests.faults.operate import back_up, disarm, put_back, raise_no_space
 from tests.support.relay import Relay
 
 if TYPE_CHECKING:
@@ -66,6 +66,66 @@ def test_what_is_no_longer_to_be_written_holds_up_no_readiness(own_etcd: Etcd, w
     watched.ready()
     disarm(own_etcd)
     watched.right()
+
+
+def nothing_of_ours(etcd: Etcd) -> None:
+    for _ in range(40):
+        etcd.put("/elsewhere", "")
+
+
+def only_deletions(etcd: Etcd) -> None:
+    etcd.delete(f"{CONFIGS}ha1")
+    nothing_of_ours(etcd)
+
+
+def other_changes(etcd: Etcd) -> None:
+    etcd.txn({f"{STATES}p1": DOWN, f"{STATES}s2": DOWN})
+    nothing_of_ours(etcd)
+
+
+@pytest.mark.parametrize("go_on", [nothing_of_ours, only_deletions, other_changes])
+def test_a_backup_that_has_overtaken_what_we_knew_before_we_hear_of_it(
+    own_etcd: Etcd, watch: Callable[..., Watched], go_on: Callable[[Etcd], None]
+) -> None:
+    with Relay(own_etcd.port) as relay:
+        watched = watch(own_etcd, through=relay)
+        own_etcd.stop()
+        kept = back_up(own_etcd)
+        own_etcd.start()
+        watched.ready()
+        watched.flip(0)
+        watched.right()
+        relay.cut()
+        known = own_etcd.revision()
+        own_etcd.stop()
+        put_back(own_etcd, kept)
+        own_etcd.start()
+        go_on(own_etcd)
+        assert own_etcd.revision() > known
+        relay.flow()
+        watched.ready()
+        watched.right()
+        watched.flip(0)  # as it was already, by what we heard before
+        watched.right()
+
+
+def test_a_restart_is_no_reason_to_list_anew(own_etcd: Etcd, watch: Callable[..., Watched]) -> None:
+    """Not even with keys under our prefixes that are none of ours."""
+    own_etcd.txn({f"{CONFIGS}ha0/deeper": config(0), f"{STATES}p0/deeper/still": "x", "/ha_monitor/maintenance/x": ""})
+    watched = watch(own_etcd)
+    for again in range(3):
+        own_etcd.kill()
+        own_etcd.start()
+        own_etcd.txn({f"{STATES}new{again}/deeper": "x"}, [f"{STATES}new{again - 1}/deeper"])
+        watched.ready()
+        watched.flip(again)
+        watched.right()
+    lines = watched.service.get("/metrics")[1].decode().splitlines()
+    relists = {
+        line.rpartition(" ")[0]: line.rpartition(" ")[2] for line in lines if "ha_monitor_relists_total{" in line
+    }
+    assert relists
+    assert set(relists.values()) == {"0.0"}
 
 
 @pytest.mark.timeout(120)

@@ -138,7 +138,6 @@ async def test_a_store_that_goes_back_in_time_is_listed_again() -> None:
         await fleet.etcd.wait(fleet.pairs[1].record, site.record("DOWN"), timeout=1.0)
 
 
-@pytest.mark.xfail(strict=True, reason="known by its revision alone, which tells nothing once it has been overtaken")
 @virtual
 async def test_a_store_that_went_back_and_has_overtaken_what_it_was_before_we_hear_of_it_again() -> None:
     fleet = Fleet()
