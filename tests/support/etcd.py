@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -49,7 +50,8 @@ def _own_ports() -> Iterator[int]:
     which a service binds it, another worker's service would be given it, and answer in its place.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    first = 10_240 + worker % 16 * 1_400
+    run = Random(os.environ.get("PYTEST_XDIST_TESTRUNUID", "")).randrange(16)  # others may run on this machine, too
+    first = 10_240 + (run + worker) % 16 * 1_400
     ports = range(first, first + 1_400)
     yield from itertools.islice(itertools.cycle(ports), secrets.randbelow(len(ports)), None)
 
