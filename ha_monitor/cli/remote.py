@@ -66,11 +66,16 @@ class Look(NamedTuple):
     group: shapes.Group
 
     @property
+    def proven_at(self) -> str | None:
+        """When what is shown was last proven right, of the resource that has waited longest; ``None``: never."""
+        return min((each.proven_at for each in self.shown.resources if each.proven_at), default=None)
+
+    @property
     def fault(self) -> str:
         """Why it is not to be trusted; empty where it is."""
         if self.ready.ready:
             return ""
-        proven = next((each.proven_at for each in self.shown.resources), None)
+        proven = self.proven_at
         return f"NOT READY: {self.ready.reason}" + (f"; what follows is of {local_time(proven)}" if proven else "")
 
 

@@ -13,6 +13,7 @@ import msgspec
 from ha_monitor.cli.remote import Unreachable, remote, token_option, url_option
 from ha_monitor.cli.table import board, console_here
 from ha_monitor.cli.watch import watch_lines, watch_live
+from ha_monitor.text import local_time
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -93,3 +94,6 @@ async def _once(monitor: Remote, query: Query) -> None:
     console.print(board(look.fault, (), look.letters, look.shown.resources, console.width, look.group))
     if (shown := len(look.shown.resources)) < look.shown.total:
         console.print(f"{shown:,} of {look.shown.total:,} shown; --limit, --type, --status and --search choose")
+    if not look.fault and look.proven_at is not None:
+        at = local_time(look.proven_at)
+        console.print(f"right up to revision {look.shown.revision}, proven at {at}", style="dim", highlight=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -53,13 +54,14 @@ def test_the_table_begins_with_what_is_not_healthy(pairs: list[site.HaInterface]
     assert (ended.returncode, ended.stderr) == (0, b"")
     lines = [line.strip() for line in ended.stdout.decode().splitlines() if line.strip()]
     assert lines[0] == "1 down, 1 failover of 3 resources"
-    assert [line.split()[:4] for line in lines[3:]] == [
+    assert [line.split()[:4] for line in lines[3:-1]] == [
         ["X", "DOWN", "ha_interface", "down"],
         ["S", "DEGRADED", "failover", "ha_interface"],
         ["U", "UP", "ha_interface", "up"],
     ]
     assert "primary DOWN, secondary UP" in lines[4]
     assert lines[4].endswith('primary: interface is "DOWN"')
+    assert re.fullmatch(r"right up to revision \d+, proven at \d\d:\d\d:\d\d", lines[-1])
     assert "\x1b" not in ended.stdout.decode()
 
 
