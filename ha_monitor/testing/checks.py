@@ -99,5 +99,5 @@ def _refuse_twice(keys: set[bytes], put: set[bytes], deleted: Iterable[_Span]) -
 
 
 def _covers(span: _Span, key: bytes) -> bool:
-    first, end = span
-    return key == first if not end else first <= key and (end == b"\0" or key < end)
+    first, end = span  # etcd does not see here that the end of all keys is none: such a range covers nothing
+    return key == first if not end else first <= key < end

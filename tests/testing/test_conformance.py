@@ -251,6 +251,12 @@ class TestTxn:
         words = "etcdserver: duplicate key given in txn request"
         assert await refused(call) == (_Code.INVALID_ARGUMENT, words)
 
+    async def test_a_range_to_the_end_of_all_keys_is_not_taken_for_one(self, side: Side) -> None:
+        every = rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=b"/a", range_end=b"\0"))
+        reply = await side.stubs.kv.Txn(rpc.TxnRequest(success=[put(b"/a"), every, put(b"/b")]))
+        assert [kv.key for kv in (await side.stubs.kv.Range(rpc.RangeRequest(key=b"/", range_end=b"0"))).kvs] == [b"/b"]
+        assert reply.responses[1].response_delete_range.deleted == 1
+
     async def test_more_than_128_operations_are_refused(self, side: Side) -> None:
         many = [put(b"/%d" % number) for number in range(129)]
         words = "etcdserver: too many operations in txn request"
