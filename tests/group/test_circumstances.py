@@ -44,7 +44,7 @@ async def until(holds: Callable[[], bool]) -> None:
 async def test_a_machine_that_was_suspended_vouches_for_nothing_until_it_has_looked(etcd: Etcd) -> None:
     etcd.txn(site.ha_template() | PAIR.keys())
     clock = Turned()
-    settings = Settings(etcd=[etcd.url], group="edge", lease_ttl=60.0)
+    settings = Settings(etcd=[etcd.url], group="edge", lease_ttl=9.0)
 
     def owned() -> bool:
         status = monitor.group()
