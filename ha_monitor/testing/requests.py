@@ -83,8 +83,8 @@ class Requests:
         check_intervals(request.success)
         check_intervals(request.failure)
         path = self._path(request)
-        for operation in path.operations():
-            self._check_against_store(operation)
+        for operation in sorted(path.operations(), key=lambda one: not isinstance(one, rpc.PutRequest)):
+            self._check_against_store(operation)  # etcd looks at all puts first
         reply = self._txn(path)
         self._store.commit(self._events)
         reply.header.revision = self._store.revision

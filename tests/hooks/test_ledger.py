@@ -141,7 +141,7 @@ def play(world: World, steps: list[tuple[object, ...]]) -> None:
         world.check()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(ours, max_size=60))
 def test_what_is_taken_last_is_what_is(steps: list[tuple[object, ...]]) -> None:
     world = World()
@@ -159,7 +159,7 @@ def test_what_is_taken_last_is_what_is(steps: list[tuple[object, ...]]) -> None:
             assert ("t", id_) not in set(world.ledger.known()), "what is gone takes no memory"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(
         st.one_of(happenings, st.tuples(st.just("looks")), st.tuples(st.just("passes"), st.floats(0, 8))), max_size=40

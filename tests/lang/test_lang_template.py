@@ -266,7 +266,7 @@ COMPILED = [template(text, {"a": {"field": "a"}, "b": {"field": "b"}}) for text 
 PLAIN = [plain(made) for made in COMPILED]
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(shape=st.sampled_from(range(len(SHAPES))), a=VALUES, b=VALUES)
 def test_both_ways_give_the_same(shape: int, a: object, b: object) -> None:
     """Whatever the values, the skeleton's way and the plain way give the same entries and extras, or both a problem."""

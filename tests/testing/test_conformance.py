@@ -269,6 +269,8 @@ class TestTxn:
         base = await fill(side)
         call = side.stubs.kv.Txn(rpc.TxnRequest(success=[put(b"/a"), put(b"/b", lease=99)]))
         assert await refused(call) == (_Code.NOT_FOUND, "etcdserver: requested lease not found")
+        late = [get(b"/b", revision=base + 100), put(b"/b", lease=99)]
+        assert (await refused(side.stubs.kv.Txn(rpc.TxnRequest(success=late))))[0] is _Code.NOT_FOUND, "puts come first"
         call = side.stubs.kv.Txn(rpc.TxnRequest(success=[put(b"/a"), get(b"/b", revision=base + 100)]))
         assert (await refused(call))[0] is _Code.OUT_OF_RANGE
         assert side.etcd.get("/a") is None

@@ -127,7 +127,7 @@ async def play(history: Sequence[tuple[str, Any, float]], monitors: int, folder:
             assert monitor.readiness().ready
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(steps, min_size=1, max_size=15))
 def test_a_random_history_with_faults_ends_in_what_a_fresh_evaluation_gives(
     history: list[tuple[str, Any, float]],
@@ -136,7 +136,7 @@ def test_a_random_history_with_faults_ends_in_what_a_fresh_evaluation_gives(
         run(play, history, 1, Path(folder))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.lists(steps, min_size=1, max_size=10))
 def test_so_it_does_where_two_share_the_work(history: list[tuple[str, Any, float]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
