@@ -243,15 +243,15 @@ class HaMonitor:
             raise
 
     def _changed(self, changes: Sequence[Change]) -> None:
-        if self._synced.is_set():  # before, everything is new, and resources() tells it
-            changes = self._blindness.passed(changes)
-            self._history.add(changes)
-            self._broadcast.send(changes)
+        self._hand_on(self._blindness.passed(changes))
 
     def _tell(self, changes: Sequence[Change]) -> None:
         """Tell what only the faces say."""
         self._fleet.seen_otherwise()
-        if self._synced.is_set():
+        self._hand_on(changes)
+
+    def _hand_on(self, changes: Sequence[Change]) -> None:
+        if self._synced.is_set():  # before, everything is new, and resources() tells it
             self._history.add(changes)
             self._broadcast.send(changes)
 
