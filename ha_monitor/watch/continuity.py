@@ -16,7 +16,7 @@ from aetcd import rpc
 from ha_monitor.etcd.client import LIST_TIMEOUT, range_end
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ha_monitor.etcd.channel import Connection
     from ha_monitor.etcd.client import EtcdClient
@@ -56,13 +56,15 @@ class Continuity:
         last = events[-1]
         self._newest = _Newest(last.kv.key, last.kv.mod_revision, deleted=last.type == _DELETE)
 
-    async def holds(self, client: EtcdClient, connection: Connection, revision: int, keys: int | None) -> bool:
+    async def holds(
+        self, client: EtcdClient, connection: Connection, revision: int, count: Callable[[], int | None]
+    ) -> bool:
         """Tell whether the store has the history that we know, up to a revision.
 
         Asks only on another connection. etcd goes through all keys of the prefix for it, which takes it 1 us a key
         (measured), and sends one at the most. Raises the errors of the client's calls.
 
-        :param keys: how many keys we know; ``None`` where we can't tell.
+        :param count: gives how many keys we know; ``None`` where we can't tell. Asked only where it matters.
         """
         if connection is self._connection:
             return True
@@ -72,7 +74,7 @@ class Continuity:
             min_mod_revision=newest.revision + 1,
         )  # fmt: skip
         newer = await client.range(request, doing, LIST_TIMEOUT)
-        if newer.kvs or keys not in (None, newer.count):
+        if newer.kvs or count() not in (None, newer.count):
             return False
         request = rpc.RangeRequest(key=newest.key, revision=revision, keys_only=True)
         found = (await client.range(request, doing)).kvs

@@ -154,8 +154,8 @@ class Feed:
                 rpc.RangeRequest(key=self._bytes, count_only=True), f"read the revision for {self.prefix}"
             )
             if newest.header.revision >= start_revision - 1:
-                known = self._sink.count()
-                if not await self._continuity.holds(self._client, connection, start_revision - 1, known):
+                at, count = start_revision - 1, self._sink.count
+                if not await self._continuity.holds(self._client, connection, at, count):
                     self.fault = "the store was replaced by an older one, which has gone on since"
                     await self._take(Gone())
                     return
