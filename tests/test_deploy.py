@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
 from ha_monitor import Settings
-from ha_monitor.cli import cli
+from ha_monitor.cli.run import run
 from ha_monitor.group.member import FAREWELL
 from tests.support import confine, site
 from tests.support.service import STOP, Service, command
@@ -99,7 +99,7 @@ def unit() -> dict[str, list[str]]:
 def accepted(arguments: Sequence[str]) -> None:
     """Hold a command line to the real command: all of it is right but the port, which somebody has."""
     assert arguments[0] == "run"
-    options = {option for parameter in cli.commands["run"].params for option in parameter.opts}
+    options = {option for parameter in run.params for option in parameter.opts}
     assert {word.partition("=")[0] for word in arguments if word.startswith("--")} <= options
     with socket.create_server(("127.0.0.1", 0)) as taken:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"

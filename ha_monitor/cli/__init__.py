@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import click
+from importlib import import_module
 
-from ha_monitor.cli.check import check
-from ha_monitor.cli.completion import completion
-from ha_monitor.cli.demo import demo
-from ha_monitor.cli.explain import explain
-from ha_monitor.cli.load import load
-from ha_monitor.cli.plan import plan
-from ha_monitor.cli.render import render
-from ha_monitor.cli.run import run
-from ha_monitor.cli.status import status
+import click
 
 DONE, FOUND, USAGE, REFUSED = 0, 1, 2, 3
 """Exit codes: done, a check found something, wrong usage or settings, etcd refused (auth, TLS)."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+class _Commands(click.Group):
+    """Commands in the order of their use, each imported from the file of its name once it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name them."""
+        return ["run", "status", "demo", "check", "render", "explain", "plan", "load", "completion"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = getattr(import_module(f"ha_monitor.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="ha-monitor", prog_name="ha-monitor")
 def cli() -> None:
     """Watch HA interfaces in etcd and publish their primary/secondary status the moment it changes.
@@ -26,7 +33,3 @@ def cli() -> None:
     Every option is also an environment variable HA_MONITOR_<OPTION> and a key of the YAML file that --config names.
     The command line beats the environment, which beats the file.
     """
-
-
-for _command in (run, status, demo, check, render, explain, plan, load, completion):
-    cli.add_command(_command)

@@ -16,7 +16,7 @@ def test_random_changes_and_faults_leave_what_a_fresh_evaluation_gives(members: 
     print(f"seed {seed}, members {members}")  # shown where it fails
     soak = Soak(seed, members)
     try:
-        figures = soak.run(10.0)
+        figures = soak.run(6.0)
     finally:
         soak.close()
     assert soak.checks > 1, figures
