@@ -127,8 +127,8 @@ class Publisher:
         """Send one transaction after the other; there to be called, since a task begun for each would cost 60 µs."""
         called = asyncio.Event()
         while True:
-            batch, looked = self._next_batch() if self._may_send else ([], 0)
-            if batch:
+            batch, looked = self._next_batch() if self._may_send else (None, 0)
+            if batch is not None:
                 self._call_a_sender()
                 await self._send(batch)
                 continue
@@ -150,8 +150,8 @@ class Publisher:
         if self._pending and self._resting and self._open:
             self._resting.pop().set()
 
-    def _next_batch(self) -> tuple[list[Write], int]:
-        """Give the next transaction's parts, and how many records were looked at for it."""
+    def _next_batch(self) -> tuple[Batch | None, int]:
+        """Give the next transaction, where there is one, and how many records were looked at for it."""
         batch = Batch()
         waiting: dict[tuple[Family, str], float] = {}
         looked = 0
@@ -174,28 +174,28 @@ class Publisher:
             self._in_flight[key] = write
         for (family, id_), since in waiting.items():
             self._pending.put(family, id_, since)
-        return batch.writes, looked
+        return batch if batch.writes else None, looked
 
     # -- a transaction
 
-    async def _send(self, batch: list[Write]) -> None:
+    async def _send(self, batch: Batch) -> None:
         try:
             written, revision = await commit(self._client, batch)
         except EtcdError as error:
-            await self._failed(batch, error)
+            await self._failed(batch.writes, error)
             return
         self.fault = ""
         self._backoff.reset()
         now = self._clock.monotonic()
         self.published += len(written)
-        for write in batch:
+        for write in batch.writes:
             del self._in_flight[write.family, write.id]
             self.records.answered(write)
         for write in written:
             self.latency.observe(now - write.since)
             self.records.wrote(write, revision)
-        if len(written) < len(batch):
-            for write in set(batch).difference(written):
+        if len(written) < len(batch.writes):
+            for write in set(batch.writes).difference(written):
                 self.records.look_later(write.family, write.id, LOOK_AGAIN)
 
     async def _failed(self, batch: list[Write], error: EtcdError) -> None:

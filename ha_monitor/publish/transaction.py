@@ -6,7 +6,7 @@ it goes by: what is not right at the very revision at which it would be written 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from aetcd import rpc
 from msgspec import Struct
@@ -26,6 +26,9 @@ COMPARISONS_IN_A_TRANSACTION = 128
 
 _MOD, _CREATE = rpc.Compare.CompareTarget.MOD, rpc.Compare.CompareTarget.CREATE
 
+Comparison: TypeAlias = "tuple[int, bytes, int]"
+"""Which of a key's revisions (of its creation, of its last change), the key, and what it must be; 0: no such key."""
+
 
 class Write(Struct, frozen=True):
     """One record's part: what is wanted of ``key``, the revision it was last seen at, and the key of its config."""
@@ -43,112 +46,106 @@ class Write(Struct, frozen=True):
     """What it goes by beside its config, each key with its revision (0: it is not there)."""
 
     @property
-    def comparisons(self) -> tuple[tuple[bytes, int], ...]:
-        """The keys that must be at some revision, and it.
+    def comparisons(self) -> list[Comparison]:
+        """What must be so for it to land.
 
         The config must be as it was rendered. A record is deleted only as we saw it; a put needs no such comparison,
         since what should stand there does not hang on what stood there.
         """
-        config = (self.config_key, self.wanted.config_revision)
-        if isinstance(self.wanted, Put):
-            return (config, *self.grounds)
-        return (config, (self.key, self.revision), *self.grounds)
+        wanted = self.wanted
+        comparisons = [(_MOD, self.config_key, wanted.config_revision)]
+        if not isinstance(wanted, Put):
+            comparisons.append((_MOD, self.key, self.revision))
+        if self.fence is not None:
+            comparisons.append((_CREATE, self.fence.key, self.fence.revision))
+        if self.grounds:
+            comparisons += [(_MOD, key, revision) for key, revision in self.grounds]
+        return comparisons
 
 
 class Batch:
     """The writes of one transaction, and what it compares: each key once, however many writes go by it."""
 
-    def __init__(self) -> None:
+    def __init__(self, writes: Iterable[Write] = ()) -> None:
+        """Begin with some writes, of which all have room."""
         self.writes: list[Write] = []
-        self._fences: set[Fence] = set()
-        self._compared: set[tuple[bytes, int]] = set()
+        self.request = rpc.TxnRequest()
+        self._compare, self._success = self.request.compare, self.request.success
+        self._compared: dict[Comparison, None] = {}
         self._grounds: set[bytes] = set()
         self._written: set[bytes] = set()
+        for write in writes:
+            self.add(write)
 
     def contradicts(self, write: Write) -> bool:
         """Tell whether one of them writes what another goes by.
 
         All comparisons come before all writes: it would be out of date at the very revision that it is written at.
         """
-        return write.key in self._grounds or any(key in self._written for key, _ in write.grounds)
+        return write.key in self._grounds or not self._written.isdisjoint([key for key, _ in write.grounds])
 
     def add(self, write: Write) -> bool:
-        """Take a write; tells whether there was room for it."""
-        more = [comparison for comparison in write.comparisons if comparison not in self._compared]
-        room = COMPARISONS_IN_A_TRANSACTION - len(self._compared) - len(self._fences)
-        fences = write.fence is not None and write.fence not in self._fences
-        if len(more) + fences > room or len(self.writes) == COMPARISONS_IN_A_TRANSACTION:
+        """Take a write; tells whether there was room for it.
+
+        The request is filled in place, since every message that is handed over is copied.
+        """
+        compared = self._compared
+        more = [comparison for comparison in write.comparisons if comparison not in compared]
+        room = COMPARISONS_IN_A_TRANSACTION - len(compared)
+        if len(more) > room or len(self.writes) == COMPARISONS_IN_A_TRANSACTION:
             return False
-        self._compared.update(more)
-        if write.fence is not None:
-            self._fences.add(write.fence)
-        self._grounds.update(key for key, _ in write.grounds)
+        for comparison in more:
+            compared[comparison] = None
+            target, key, revision = comparison
+            compare = self._compare.add()  # EQUAL is the default result
+            compare.target = target
+            compare.key = key
+            if target == _MOD:
+                compare.mod_revision = revision
+            else:
+                compare.create_revision = revision
+        wanted = write.wanted
+        if isinstance(wanted, Put):
+            put = self._success.add().request_put
+            put.key = write.key
+            put.value = wanted.value
+        else:
+            self._success.add().request_delete_range.key = write.key
+        if write.grounds:
+            self._grounds.update([key for key, _ in write.grounds])
         self._written.add(write.key)
         self.writes.append(write)
         return True
 
+    def question(self) -> rpc.TxnRequest:
+        """Build a transaction that reads what this one compares."""
+        asked = rpc.TxnRequest()
+        for _, key, _ in self._compared:
+            one = asked.success.add().request_range
+            one.key = key
+            one.keys_only = True
+        return asked
 
-def request(writes: Sequence[Write]) -> rpc.TxnRequest:
-    """Build the transaction; it is filled in place, since every message that is handed over is copied."""
-    built = rpc.TxnRequest()
-    compare, success = built.compare, built.success
-    for fence in _fences(writes):
-        compare.add(target=_CREATE, key=fence.key, create_revision=fence.revision)
-    for key, revision in _compared(writes):
-        compare.add(target=_MOD, key=key, mod_revision=revision)  # EQUAL is the default result
-    for write in writes:
-        operation = success.add()
-        wanted = write.wanted
-        if isinstance(wanted, Put):
-            put = operation.request_put
-            put.key = write.key
-            put.value = wanted.value
-        else:
-            operation.request_delete_range.key = write.key
-    return built
-
-
-def question(writes: Sequence[Write]) -> rpc.TxnRequest:
-    """Build a transaction that reads what another one has compared."""
-    asked = rpc.TxnRequest()
-    for key in [fence.key for fence in _fences(writes)] + [key for key, _ in _compared(writes)]:
-        one = asked.success.add().request_range
-        one.key = key
-        one.keys_only = True
-    return asked
+    def holding(self, answer: rpc.TxnResponse) -> list[Write]:
+        """Give the writes whose comparisons hold, by the answer to :meth:`question`."""
+        true = set()
+        for comparison, response in zip(self._compared, answer.responses, strict=True):
+            target, _, revision = comparison
+            kvs = response.response_range.kvs
+            found = 0 if not kvs else kvs[0].mod_revision if target == _MOD else kvs[0].create_revision
+            if found == revision:
+                true.add(comparison)
+        return [write for write in self.writes if true.issuperset(write.comparisons)]
 
 
-def _fences(writes: Iterable[Write]) -> Iterable[Fence]:
-    return dict.fromkeys(write.fence for write in writes if write.fence is not None)
-
-
-def _compared(writes: Iterable[Write]) -> Iterable[tuple[bytes, int]]:
-    return dict.fromkeys(comparison for write in writes for comparison in write.comparisons)
-
-
-def holding(writes: Sequence[Write], answer: rpc.TxnResponse) -> list[Write]:
-    """Give the writes whose comparisons hold, by the answer to :func:`question`."""
-    found = (response.response_range.kvs for response in answer.responses)
-    standing: set[Fence | None] = {None}
-    for fence in _fences(writes):
-        kvs = next(found)
-        if kvs and kvs[0].create_revision == fence.revision:
-            standing.add(fence)
-    true = set()
-    for key, revision in _compared(writes):
-        kvs = next(found)
-        if revision == (kvs[0].mod_revision if kvs else 0):
-            true.add((key, revision))
-    return [write for write in writes if write.fence in standing and true.issuperset(write.comparisons)]
-
-
-async def commit(client: EtcdClient, writes: Sequence[Write]) -> tuple[Sequence[Write], int]:
+async def commit(client: EtcdClient, batch: Batch) -> tuple[Sequence[Write], int]:
     """Write those whose comparisons hold; give them, and the revision at which they were written."""
-    reply = await client.txn(request(writes), "publish")
-    while not reply.succeeded and writes:
-        answer = await client.txn(question(writes), "read what was compared")
-        hold = holding(writes, answer)
-        writes = hold if len(hold) < len(writes) else []  # it was another moment: all of them are looked at again
-        if writes:
-            reply = await client.txn(request(writes), "publish")
-    return writes, reply.header.revision
+    reply = await client.txn(batch.request, "publish")
+    while not reply.succeeded and batch.writes:
+        answer = await client.txn(batch.question(), "read what was compared")
+        hold = batch.holding(answer)
+        # Where all hold, it was another moment: all of them are looked at again.
+        batch = Batch(hold if len(hold) < len(batch.writes) else ())
+        if batch.writes:
+            reply = await client.txn(batch.request, "publish")
+    return batch.writes, reply.header.revision

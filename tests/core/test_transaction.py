@@ -11,7 +11,7 @@ from aetcd import rpc
 from ha_monitor.evaluate.unit import Family
 from ha_monitor.publish.desire import Delete, Put
 from ha_monitor.publish.fence import Fence
-from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION, Batch, Write, holding, question, request
+from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION, Batch, Write
 from ha_monitor.watch.views import KeyView
 
 if TYPE_CHECKING:
@@ -44,10 +44,11 @@ def test_those_whose_comparisons_hold_are_told_from_the_others(etcd: Etcd, kv: r
         write("d", configs["d"], delete=records["d"] - 1),
         write("gone", 7),
     ]
-    assert not kv.Txn(request(writes)).succeeded
-    hold = holding(writes, kv.Txn(question(writes)))
+    batch = Batch(writes)
+    assert not kv.Txn(batch.request).succeeded
+    hold = batch.holding(kv.Txn(batch.question()))
     assert [each.id for each in hold] == ["a", "c"]
-    assert kv.Txn(request(hold)).succeeded
+    assert kv.Txn(Batch(hold).request).succeeded
     assert etcd.items(RECORD) == {RECORD + "a": b'{"primary":"UP"}', RECORD + "d": b"{}"}
 
 
@@ -76,12 +77,13 @@ def test_a_record_of_a_group_hangs_on_its_shard_and_on_all_that_it_goes_by(etcd:
         fenced("another's", 0, older, ("/state/up", state)),
         fenced("again", 0, shards[1], ("/state/up", state)),
     ]
-    assert not kv.Txn(request(writes)).succeeded
-    hold = holding(writes, kv.Txn(question(writes)))
+    batch = Batch(writes)
+    assert not kv.Txn(batch.request).succeeded
+    hold = batch.holding(kv.Txn(batch.question()))
     assert [each.id for each in hold] == ["right", "again"]
-    assert kv.Txn(request(hold)).succeeded
+    assert kv.Txn(Batch(hold).request).succeeded
     for wrong in (writes[5], writes[6], writes[2], writes[4]):
-        assert not kv.Txn(request([wrong])).succeeded
+        assert not kv.Txn(Batch([wrong]).request).succeeded
 
 
 def record_of(id_: str, *grounds: tuple[bytes, int], fence: Fence | None = None, delete: bool = False) -> Write:
@@ -98,7 +100,7 @@ def test_what_many_go_by_is_compared_once() -> None:
     while batch.add(record_of(f"ha-{taken}", template, fence=fence)):
         taken += 1
     assert taken == COMPARISONS_IN_A_TRANSACTION - 2
-    assert len(request(batch.writes).compare) == len(question(batch.writes).success) == COMPARISONS_IN_A_TRANSACTION
+    assert len(batch.request.compare) == len(batch.question().success) == COMPARISONS_IN_A_TRANSACTION
     batch = Batch()
     assert batch.add(record_of("many", *((b"/state/%d" % number, 1) for number in range(127))))
     assert not batch.add(record_of("one more"))
