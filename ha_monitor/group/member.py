@@ -86,7 +86,9 @@ class Member:
         self._valid_until = 0.0
         self._holdings = Holdings(client, roster, grounds, shards)
         self._joined_before = False
-        self._joins, self._refreshes, self._moves = Backoff(), Backoff(), Backoff()
+        self._joins, self._moves = Backoff(), Backoff()
+        # An etcd that was away keeps a lease for its time once it is back, however long it was: tries come often in it.
+        self._refreshes = Backoff(cap=min(1.0, ttl / REFRESHES / 2))
         self._scope = anyio.CancelScope()
         self._news = anyio.Event()
         self._expelled = anyio.Event()
