@@ -19,8 +19,8 @@ from tests.support.etcd import Etcd
 if TYPE_CHECKING:
     from tests.benchmarks.figures import Row
 
-AT_A_TENTH = ("heard", "published", "burst", "backlog", "fairness", "poller")
-AT_FULL_SIZE = ("start", "memory", "churn", "idle", "backlog", "fairness")
+AT_A_TENTH = ("heard", "published", "burst", "backlog", "prototype", "fairness", "poller")
+AT_FULL_SIZE = ("start", "memory", "churn", "idle", "backlog", "prototype", "fairness")
 GROWTH = ("start", "memory", "idle", "backlog", "heard")
 
 

@@ -12,7 +12,7 @@ import anyio
 import psutil
 from aetcd import rpc
 
-from tests.benchmarks import fairness
+from tests.benchmarks import fairness, least
 from tests.benchmarks.figures import Row
 from tests.benchmarks.fleet import BARE_RECORDS, BARE_STATES, CONFIGS, RECORDS, STATES, Fleet, Writer
 from tests.benchmarks.side import Side
@@ -53,13 +53,14 @@ class Bench:
         bare = Row("the same", "events/s", None, floor_is="bare stub, values decoded")
         last = self.fleet.sides[-1][0]
         for _ in range(self.rounds):
-            row.floor.append(await self._backlog("nothing", last))
-            bare.floor.append(await self._backlog("decoding", last))
-            row.product.append(await self._backlog("verdicts", self.fleet.ids[-1]))
+            row.floor.append(await self.backlog_of("nothing", last))
+            bare.floor.append(await self.backlog_of("decoding", last))
+            row.product.append(await self.backlog_of("verdicts", self.fleet.ids[-1]))
         bare.product = row.product
         return [row, bare]
 
-    async def _backlog(self, role: str, last: str) -> float:
+    async def backlog_of(self, role: str, last: str) -> float:
+        """Give the events a second of a role."""
         async with Side(role, self.etcd.url, last) as side:
             await side.hear("ready")
             await asyncio.sleep(SETTLED)
@@ -83,9 +84,7 @@ class Bench:
             async with Side("stub", self.etcd.url) as bare, Side("subscriber", self.etcd.url) as side:
                 await bare.hear("ready")
                 await side.hear("ready")
-                floor, product = await self._in_turn(
-                    lambda revision: _said(bare, revision), lambda revision: _said(side, revision)
-                )
+                floor, product = await self.in_turn(bare.revision, side.revision)
                 row.floor.append(statistics.median(floor))
                 row.product.append(statistics.median(product))
         return [row]
@@ -98,16 +97,16 @@ class Bench:
             async with Side("chain", self.etcd.url) as bare:
                 await bare.hear("ready")
                 floor, product = await self.with_service(self._published)
-            for row, quantile in ((p50, 0.5), (p99, 0.99)):
-                row.floor.append(_quantile(floor, quantile))
-                row.product.append(_quantile(product, quantile))
+            for row, part in ((p50, 0.5), (p99, 0.99)):
+                row.floor.append(quantile(floor, part))
+                row.product.append(quantile(product, part))
         return [p50, p99]
 
     async def _published(self, _: Service) -> tuple[list[float], list[float]]:
         async with self.watch(BARE_RECORDS) as bare, self.watch(RECORDS) as records:
-            return await self._in_turn(bare.until, records.until)
+            return await self.in_turn(bare.until, records.until)
 
-    async def _in_turn(self, floor: Until, product: Until) -> tuple[list[float], list[float]]:
+    async def in_turn(self, floor: Until, product: Until) -> tuple[list[float], list[float]]:
         """Put some changes for the floor and some for the product, in turn: a busy moment of the machine hits both.
 
         Gives the milliseconds until each was there.
@@ -141,15 +140,21 @@ class Bench:
         count = min(20_000, self.fleet.n)
         row = Row(f"{count:,} records at once", "records/s", 0.5, at_most=False, floor_is="bare 128-put transactions")
         for _ in range(self.rounds):
-            began = time.monotonic()
-            await self.writer.write(item for _, item in zip(range(count), self.fleet.records(), strict=False))
-            row.floor.append(count / (time.monotonic() - began))
-            row.product.append(count / await self.with_service(lambda service: self._burst(service, count)))
+            row.floor.append(await self.written(count))
+            row.product.append(
+                count / await self.with_service(lambda service: self.burst_of(psutil.Process(service.pid), count))
+            )
         return [row]
 
-    async def _burst(self, service: Service, count: int) -> float:
+    async def written(self, count: int) -> float:
+        """Give the records a second that a bare client writes, of so many."""
+        began = time.monotonic()
+        await self.writer.write(item for _, item in zip(range(count), self.fleet.records(), strict=False))
+        return count / (time.monotonic() - began)
+
+    async def burst_of(self, process: psutil.Process, count: int) -> float:
+        """Give the seconds from the moment a process goes on until so many records are there."""
         await asyncio.sleep(SETTLED)
-        process = psutil.Process(service.pid)
         async with self.watch(RECORDS) as seen:
             process.suspend()
             await self.writer.write([self.fleet.flip(number, 0) for number in range(count)])
@@ -206,6 +211,10 @@ class Bench:
                 await seen.count(self.fleet.n)
                 held.append(await _resident(service))
         return held
+
+    async def prototype(self) -> list[Row]:
+        """What the least takes that goes to work this way, beside the same floors."""
+        return await least.rows(self)
 
     async def fairness(self) -> list[Row]:
         """What goes on beside a storm."""
@@ -278,13 +287,6 @@ class Bench:
         return Watch(self.writer, prefix)
 
 
-async def _said(side: Side, revision: int) -> float:
-    """Wait until a process says that it has a revision; gives when it had it."""
-    while (said := await side.hear("revision"))["revision"] < revision:
-        pass
-    return float(said["at"])
-
-
 class Watch:
     """A client's watch of a prefix, for the time of an ``async with`` block."""
 
@@ -334,5 +336,6 @@ def _calls(etcd: Etcd, method: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in wanted)
 
 
-def _quantile(values: list[float], quantile: float) -> float:
-    return sorted(values)[int(len(values) * quantile)]
+def quantile(values: list[float], part: float) -> float:
+    """Give the value that such a part of them are below."""
+    return sorted(values)[int(len(values) * part)]

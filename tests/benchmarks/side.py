@@ -52,6 +52,12 @@ class Side:
             if what in said:
                 return said
 
+    async def revision(self, revision: int) -> float:
+        """Wait until it says that it has a revision; gives when it had it."""
+        while (said := await self.hear("revision"))["revision"] < revision:
+            pass
+        return float(said["at"])
+
     def freeze(self) -> None:
         """Stop its clock."""
         os.kill(self._process.pid, signal.SIGSTOP)

@@ -20,6 +20,7 @@ from aetcd import rpc
 from ha_monitor import HaMonitor, Resync, Settings
 from ha_monitor.cli.collector import collect_rarely
 from tests.benchmarks.fleet import BARE_RECORDS, BARE_STATES, CONFIGS, LARGE, RECORDS, STATES
+from tests.benchmarks.prototype import hear, publish, watched
 from tests.support.etcd import range_end
 
 if TYPE_CHECKING:
@@ -73,14 +74,11 @@ async def start(url: str) -> None:
 # -- the floors
 
 
-async def _events(url: str, prefix: str, channel: grpc.aio.Channel | None = None) -> AsyncIterator[Any]:
+async def _events(url: str, prefix: str) -> AsyncIterator[Any]:
     """Give the replies of a bare watch, the grant first."""
-    async with channel or grpc.aio.insecure_channel(url.partition("://")[2], options=LARGE) as open_channel:
-        call = rpc.WatchStub(open_channel).Watch()
-        create = rpc.WatchCreateRequest(key=prefix.encode(), range_end=range_end(prefix))
-        await call.write(rpc.WatchRequest(create_request=create))
-        while True:
-            yield await call.read()
+    async with grpc.aio.insecure_channel(url.partition("://")[2], options=LARGE) as channel:
+        async for reply in watched(channel, prefix):
+            yield reply
 
 
 async def stub(url: str) -> None:
@@ -119,7 +117,7 @@ async def chain(url: str) -> None:
     """Watch states, and put a record for each event: what no publisher can do without."""
     async with grpc.aio.insecure_channel(url.partition("://")[2], options=LARGE) as channel:
         kv = rpc.KVStub(channel)
-        async for reply in _events(url, BARE_STATES, channel):
+        async for reply in watched(channel, BARE_STATES):
             if reply.created:
                 say(ready=True)
             for event in reply.events:
@@ -166,9 +164,18 @@ async def poller(url: str) -> None:
             say(ready=True)  # it knows all of them, from the first round on
 
 
-ROLES: dict[str, Callable[..., Awaitable[None]]] = {
-    role.__name__: role for role in (subscriber, verdicts, start, stub, decoding, nothing, chain, paged, poller)
-}
+async def prototype(url: str, last: str = "") -> None:
+    """The least that tells a subscriber: each revision, or when the ``last`` interface has changed."""
+    await hear(url, say, last)
+
+
+async def publishing(url: str) -> None:
+    """The least that publishes."""
+    await publish(url, say)
+
+
+_ALL = (subscriber, verdicts, start, stub, decoding, nothing, chain, paged, poller, prototype, publishing)
+ROLES: dict[str, Callable[..., Awaitable[None]]] = {role.__name__: role for role in _ALL}
 
 
 async def _until_told(role: str, arguments: list[str]) -> None:

@@ -1,0 +1,66 @@
+"""The rows of the prototype, which does the least: what of a figure is the way of working itself, beside its floor."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from typing import TYPE_CHECKING
+
+from tests.benchmarks.figures import Row
+from tests.benchmarks.fleet import BARE_RECORDS, RECORDS
+from tests.benchmarks.side import Side
+
+if TYPE_CHECKING:
+    from tests.benchmarks.rows import Bench
+
+OVERTAKEN = 0.5  # seconds for what is still on its way to the records when another one is to write them
+
+
+async def rows(bench: Bench) -> list[Row]:
+    """Take all of them."""
+    return [await _backlog(bench), await _heard(bench), await _published(bench), await _burst(bench)]
+
+
+async def _backlog(bench: Bench) -> Row:
+    row = Row("prototype: backlog", "events/s", None, floor_is="aetcd, doing nothing")
+    for _ in range(bench.rounds):
+        row.floor.append(await bench.backlog_of("nothing", bench.fleet.sides[-1][0]))
+        row.product.append(await bench.backlog_of("prototype", bench.fleet.ids[-1]))
+    return row
+
+
+async def _heard(bench: Bench) -> Row:
+    row = Row("prototype: PUT → change, p50", "ms", None, floor_is="bare watch")
+    for _ in range(bench.rounds):
+        async with Side("stub", bench.etcd.url) as bare, Side("prototype", bench.etcd.url) as side:
+            await bare.hear("ready")
+            await side.hear("ready")
+            floor, product = await bench.in_turn(bare.revision, side.revision)
+            row.floor.append(statistics.median(floor))
+            row.product.append(statistics.median(product))
+    return row
+
+
+async def _published(bench: Bench) -> Row:
+    row = Row("prototype: PUT → record, p50", "ms", None, floor_is="bare put-watch-put-watch")
+    for _ in range(bench.rounds):
+        async with Side("chain", bench.etcd.url) as bare, Side("publishing", bench.etcd.url) as side:
+            await bare.hear("ready")
+            await side.hear("ready")
+            async with bench.watch(BARE_RECORDS) as chained, bench.watch(RECORDS) as records:
+                floor, product = await bench.in_turn(chained.until, records.until)
+            row.floor.append(statistics.median(floor))
+            row.product.append(statistics.median(product))
+    await asyncio.sleep(OVERTAKEN)
+    return row
+
+
+async def _burst(bench: Bench) -> Row:
+    count = min(20_000, bench.fleet.n)
+    row = Row("prototype: records at once", "records/s", None, floor_is="bare 128-put transactions")
+    for _ in range(bench.rounds):
+        row.floor.append(await bench.written(count))
+        async with Side("publishing", bench.etcd.url) as side:
+            await side.hear("ready")
+            row.product.append(count / await bench.burst_of(side.process, count))
+    return row
