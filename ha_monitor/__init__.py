@@ -44,12 +44,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Import what brings gRPC, Jinja2 and pydantic along once it is asked for: a shell's Tab key waits for us, too."""
-    rooms = {"Explanation": "explain.report", "HaMonitor": "monitor", "Settings": "settings"}
-    if name not in rooms:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"ha_monitor.{rooms[name]}"), name)
+if not TYPE_CHECKING:  # a type checker would take every name for one of ours
+
+    def __getattr__(name: str) -> object:
+        """Import what brings gRPC, Jinja2 and pydantic along once it is asked for: a Tab key waits for us, too."""
+        rooms = {"Explanation": "explain.report", "HaMonitor": "monitor", "Settings": "settings"}
+        if name not in rooms:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"ha_monitor.{rooms[name]}"), name)
 
 
 def __dir__() -> list[str]:

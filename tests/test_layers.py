@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 import ha_monitor
 
@@ -69,3 +73,12 @@ def test_the_public_names_are_what_they_are_said_to_be() -> None:
     assert sorted(ha_monitor.__all__) == ha_monitor.__all__
     for name in ha_monitor.__all__:
         assert hasattr(ha_monitor, name)
+
+
+def test_what_takes_long_to_import_is_imported_once_it_is_asked_for() -> None:
+    heavy = {"grpc", "jinja2", "pydantic", "rich", "ruamel"}
+    asked = f"import sys, ha_monitor, ha_monitor.cli; print({heavy!r} & sys.modules.keys(), ha_monitor.HaMonitor)"
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout == "set() <class 'ha_monitor.monitor.HaMonitor'>\n"
+    with pytest.raises(AttributeError, match="module 'ha_monitor' has no attribute 'Monitor'"):
+        ha_monitor.Monitor  # type: ignore[attr-defined]  # noqa: B018
