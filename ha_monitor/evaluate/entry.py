@@ -161,20 +161,23 @@ class Entry:
 
     async def run(self) -> None:
         """Evaluate at each wake-up, until cancelled: the task of this rendered resource."""
+        self.evaluate()
+        self.wakeup = asyncio.get_running_loop().create_future()
         while True:  # without a local or a block more than it needs: there are 200,000 of these frames
-            self.evaluate()
-            self.wakeup = asyncio.get_running_loop().create_future()
             await self.wakeup
+            self.evaluate()
+            self.wakeup = self.wakeup.get_loop().create_future()  # to ask for the running one costs a system call
 
     def evaluate(self) -> None:
         """Work out the status, once every state that it hangs on has been listed."""
         states: tuple[State | None, ...] = ()
         cell = self.cell
         if cell is not None:
-            if not (cell.view.synced and all(other.view.synced for other in self.more)):
+            more = self.more
+            if not cell.view.synced or (more and not all(other.view.synced for other in more)):
                 return
             self.seen = cell.state
-            states = (cell.state, *[other.state for other in self.more]) if self.more else (cell.state,)
+            states = (cell.state, *[other.state for other in more]) if more else (cell.state,)
         assert self.entry_type is not None  # noqa: S101 - entries of other workers have no task
         owner = self.owner
         status, reason = ask(self.entry_type, states)

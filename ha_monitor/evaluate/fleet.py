@@ -300,7 +300,7 @@ class Fleet:
         damped = unit.family.damped
         for entry in unit.entries:
             cell = entry.cell
-            if cell is not None and (cell.dirty or any(other.dirty for other in entry.more)):
+            if cell is not None and (cell.dirty or (entry.more and any(other.dirty for other in entry.more))):
                 entry.evaluate()  # its turn would come in another slice; what changed together is judged together
             elif damped and entry.is_behind:
                 entry.evaluate()  # nothing counts for having stayed as it was that has just changed

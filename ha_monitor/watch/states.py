@@ -90,6 +90,17 @@ def _each(sleeper: Sleeper | None) -> tuple[Sleeper, ...]:
     return sleeper.sleepers if isinstance(sleeper, Crowd) else (sleeper,)
 
 
+def _slices(events: Sequence[rpc.Event]) -> Iterator[Sequence[rpc.Event]]:
+    """Give the events in slices; those of one revision changed together, and stay together."""
+    begin, total = 0, len(events)
+    while begin < total:
+        end = begin + EVENTS_IN_A_SLICE
+        while end < total and events[end].kv.mod_revision == events[end - 1].kv.mod_revision:
+            end += 1
+        yield events[begin:end]
+        begin = end
+
+
 class StateView(View):
     """The state keys under a prefix, and the published records, which are state keys too."""
 
@@ -160,26 +171,25 @@ class StateView(View):
     def apply(self, events: Sequence[rpc.Event]) -> Iterator[None]:
         """Apply events, in order."""
         read, known = self.read, self._cells.get
-        quick = self.on_record is None and not self._ahead
-        left, last = EVENTS_IN_A_SLICE, 0
-        for event in events:
-            item = event.kv
-            revision = item.mod_revision
-            if left <= 0 and revision != last:  # what changed together is seen together
-                self._brought = last
+        for number, some in enumerate(_slices(events)):
+            if number:
                 yield
-                left = EVENTS_IN_A_SLICE
-                quick = self.on_record is None and not self._ahead
-            left -= 1
-            last = revision
-            key = item.key
-            cell = known(key)
-            state = None if event.type == _DELETE else read[item.value]
-            if quick and cell is not None and cell.dirty and cell.sleeper is not None:  # most of what a storm brings
-                cell.state, cell.revision = state, revision
-            else:
-                self._change(key, cell, state, revision)
-        self._brought = last
+            quick = self.on_record is None and not self._ahead
+            for event in some:
+                item = event.kv
+                key, revision = item.key, item.mod_revision
+                cell = known(key)
+                state = None if event.type == _DELETE else read[item.value]
+                if quick and cell is not None and cell.sleeper is not None:  # most of what a storm brings
+                    cell.revision = revision
+                    if cell.state is not state:
+                        cell.state = state
+                        if not cell.dirty:
+                            cell.dirty = True
+                            self._dirty.append(cell)
+                else:
+                    self._change(key, cell, state, revision)
+            self._brought = some[-1].kv.mod_revision
         yield from self._wake()
 
     def _wake(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aetcd import rpc
 
 from ha_monitor.reading.state import StateReader, monitoring_dependencies
-from ha_monitor.watch.states import StateView
+from ha_monitor.watch.states import EVENTS_IN_A_SLICE, StateView
 from ha_monitor.watch.views import KeyView
 
 UP, DOWN = b'{"interface":"UP"}', b'{"interface":"DOWN"}'
@@ -81,6 +81,22 @@ def test_all_who_hang_on_a_key_are_woken_until_they_do_no_longer() -> None:
     assert view.cell("a") is cell, "the key is there, whoever hangs on it"
     apply(view, [gone("a", 9)])
     assert view.cell("a") is None
+
+
+def test_what_changed_together_is_seen_together_wherever_the_work_is_cut() -> None:
+    view = states()
+    listed(view, [], 1)
+    events = [put(f"{number}", UP, 2 + number) for number in range(EVENTS_IN_A_SLICE - 1)]
+    events += [put(id_, UP, 100_000) for id_ in ("first", "second", "third")]
+    events += [put(f"{number}", DOWN, 100_001 + number) for number in range(EVENTS_IN_A_SLICE)]
+    turns = 0
+    for _ in view.apply(events):
+        turns += 1
+        assert (view.cell("first") is None) == (view.cell("third") is None)
+    assert turns == 1
+    after = values(view)
+    assert {id_ for id_, value in after.items() if value == UP} == {"first", "second", "third"}
+    assert len(after) == EVENTS_IN_A_SLICE + 3
 
 
 def test_our_own_write_is_known_already_where_the_watch_was_quicker() -> None:
