@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 from typing import TYPE_CHECKING
 
@@ -13,12 +12,16 @@ from tests.benchmarks.side import Side
 if TYPE_CHECKING:
     from tests.benchmarks.rows import Bench
 
-OVERTAKEN = 0.5  # seconds for what is still on its way to the records when another one is to write them
-
 
 async def rows(bench: Bench) -> list[Row]:
     """Take all of them."""
-    return [await _backlog(bench), await _heard(bench), await _published(bench), await _burst(bench)]
+    heard = Row("prototype: PUT → change, p50", "ms", None, floor_is="bare watch")
+    return [
+        await _backlog(bench),
+        await bench.heard_by("prototype", heard),
+        await _published(bench),
+        await _burst(bench),
+    ]
 
 
 async def _backlog(bench: Bench) -> Row:
@@ -26,18 +29,6 @@ async def _backlog(bench: Bench) -> Row:
     for _ in range(bench.rounds):
         row.floor.append(await bench.backlog_of("nothing", bench.fleet.sides[-1][0]))
         row.product.append(await bench.backlog_of("prototype", bench.fleet.ids[-1]))
-    return row
-
-
-async def _heard(bench: Bench) -> Row:
-    row = Row("prototype: PUT → change, p50", "ms", None, floor_is="bare watch")
-    for _ in range(bench.rounds):
-        async with Side("stub", bench.etcd.url) as bare, Side("prototype", bench.etcd.url) as side:
-            await bare.hear("ready")
-            await side.hear("ready")
-            floor, product = await bench.in_turn(bare.revision, side.revision)
-            row.floor.append(statistics.median(floor))
-            row.product.append(statistics.median(product))
     return row
 
 
@@ -51,7 +42,6 @@ async def _published(bench: Bench) -> Row:
                 floor, product = await bench.in_turn(chained.until, records.until)
             row.floor.append(statistics.median(floor))
             row.product.append(statistics.median(product))
-    await asyncio.sleep(OVERTAKEN)
     return row
 
 
