@@ -91,6 +91,8 @@ class Batch:
         """
         compared = self._compared
         more = [comparison for comparison in write.comparisons if comparison not in compared]
+        if len(more) > 1:
+            more = list(dict.fromkeys(more))  # two parameters may be found in one config
         room = COMPARISONS_IN_A_TRANSACTION - len(compared)
         if len(more) > room or len(self.writes) == COMPARISONS_IN_A_TRANSACTION:
             return False

@@ -106,6 +106,15 @@ def test_what_many_go_by_is_compared_once() -> None:
     assert not batch.add(record_of("one more"))
 
 
+def test_what_one_goes_by_twice_is_compared_once() -> None:
+    """A template may find two parameters in one config, or one in the resource's own."""
+    batch = Batch()
+    other, own = (b"/config/other", 5), ((CONFIG + "twice").encode(), 1)
+    assert batch.add(record_of("twice", other, other, own))
+    assert [compare.key for compare in batch.request.compare] == [own[0], other[0]]
+    assert len(batch.question().success) == 2
+
+
 def test_nothing_is_written_together_with_what_it_goes_by() -> None:
     below, key = record_of("below"), (RECORD + "below").encode()
     for other in (below, record_of("below", delete=True)):
