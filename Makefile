@@ -10,7 +10,7 @@ SEED ?=
 MEMBERS ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test lint types format pytest soak bench picture clean
+.PHONY: demo test lint types format pytest long soak bench picture clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/ha-monitor demo $(ARGS)
@@ -26,6 +26,10 @@ types: $(VENV)/.test
 
 pytest: $(VENV)/.test
 	$(BIN)/python -m pytest -q $(ARGS)
+
+# What make test leaves out: much at once, and whether soak and bench themselves work.
+long: $(VENV)/.test
+	$(BIN)/python -m pytest -q -m long $(ARGS)
 
 # Random changes and faults, with an oracle: make soak SECONDS=1800 [SEED=7] [MEMBERS=3]
 soak: $(VENV)/.test

@@ -7,12 +7,15 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.benchmarks.figures import Row
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.long
 def test_a_small_one_runs_and_its_verdicts_are_right(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     arguments = ["-n", "400", "--rounds", "1", "--latencies", "10", "--events", "2000", "--json", str(figures)]

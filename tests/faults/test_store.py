@@ -128,6 +128,7 @@ def test_a_restart_is_no_reason_to_list_anew(own_etcd: Etcd, watch: Callable[...
     assert set(relists.values()) == {"0.0"}
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_two_hundred_thousand_keys_are_listed_while_they_change(
     own_etcd: Etcd, service: StartService, watch: Callable[..., Watched]

@@ -9,6 +9,7 @@ import pytest
 from tests.soak.soak import Soak
 
 
+@pytest.mark.long
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("members", [1, 3], ids=["alone", "group"])
 def test_random_changes_and_faults_leave_what_a_fresh_evaluation_gives(members: int) -> None:

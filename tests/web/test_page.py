@@ -199,6 +199,7 @@ def test_the_service_is_gone_and_the_page_says_so(
     expect(page).to_have_title("no connection - ha_monitor")
 
 
+@pytest.mark.long
 def test_twenty_thousand_resources_scroll_and_few_of_them_are_in_the_document(
     open_page: Open, etcd: Etcd, service: StartService
 ) -> None:
