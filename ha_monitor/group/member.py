@@ -88,7 +88,7 @@ class Member:
         self._joined_before = False
         self._joins, self._moves = Backoff(), Backoff()
         # An etcd that was away keeps a lease for its time once it is back, however long it was: tries come often in it.
-        self._refreshes = Backoff(cap=min(1.0, ttl / REFRESHES / 2))
+        self._refreshes = Backoff(cap=min(Backoff().cap, ttl / REFRESHES / 2))
         self._scope = anyio.CancelScope()
         self._news = anyio.Event()
         self._expelled = anyio.Event()

@@ -180,7 +180,8 @@ class StateView(View):
                 key, revision = item.key, item.mod_revision
                 cell = known(key)
                 state = None if event.type == _DELETE else read[item.value]
-                if quick and cell is not None and cell.sleeper is not None:  # most of what a storm brings
+                if quick and cell is not None and cell.sleeper is not None:
+                    # Most of what a storm brings: what _change and _set come to here, without two calls for each.
                     cell.revision = revision
                     if cell.state is not state:
                         cell.state = state

@@ -6,7 +6,6 @@ import statistics
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.figures import Row
-from tests.benchmarks.fleet import BARE_RECORDS, RECORDS
 from tests.benchmarks.side import Side
 
 if TYPE_CHECKING:
@@ -38,15 +37,14 @@ async def _published(bench: Bench) -> Row:
         async with Side("chain", bench.etcd.url) as bare, Side("publishing", bench.etcd.url) as side:
             await bare.hear("ready")
             await side.hear("ready")
-            async with bench.watch(BARE_RECORDS) as chained, bench.watch(RECORDS) as records:
-                floor, product = await bench.in_turn(chained.until, records.until)
+            floor, product = await bench.records_in_turn()
             row.floor.append(statistics.median(floor))
             row.product.append(statistics.median(product))
     return row
 
 
 async def _burst(bench: Bench) -> Row:
-    count = min(20_000, bench.fleet.n)
+    count = bench.at_once
     row = Row("prototype: records at once", "records/s", None, floor_is="bare 128-put transactions")
     for _ in range(bench.rounds):
         row.floor.append(await bench.written(count))

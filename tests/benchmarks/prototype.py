@@ -131,11 +131,9 @@ class Prototype:
             request = rpc.TxnRequest()
             for pair in batch:
                 compare = request.compare.add()
-                compare.target, compare.key, compare.mod_revision = (
-                    rpc.Compare.CompareTarget.MOD,
-                    pair.config,
-                    pair.revision,
-                )
+                compare.target = rpc.Compare.CompareTarget.MOD
+                compare.key = pair.config
+                compare.mod_revision = pair.revision
                 put = request.success.add().request_put
                 put.key = pair.record
                 primary, secondary = pair.sides

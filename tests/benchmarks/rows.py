@@ -43,6 +43,11 @@ class Bench:
         self.latencies = latencies
         self.events = events
 
+    @property
+    def at_once(self) -> int:
+        """How many records are written in a burst."""
+        return min(20_000, self.fleet.n)
+
     # -- a backlog
 
     async def backlog(self) -> list[Row]:
@@ -103,13 +108,14 @@ class Bench:
         for _ in range(self.rounds):
             async with Side("chain", self.etcd.url) as bare:
                 await bare.hear("ready")
-                floor, product = await self.with_service(self._published)
+                floor, product = await self.with_service(lambda _: self.records_in_turn())
             for row, part in ((p50, 0.5), (p99, 0.99)):
                 row.floor.append(quantile(floor, part))
                 row.product.append(quantile(product, part))
         return [p50, p99]
 
-    async def _published(self, _: Service) -> tuple[list[float], list[float]]:
+    async def records_in_turn(self) -> tuple[list[float], list[float]]:
+        """Give the milliseconds until the chain's records were there, and those until somebody else's were."""
         async with self.watch(BARE_RECORDS) as bare, self.watch(RECORDS) as records:
             return await self.in_turn(bare.until, records.until)
 
@@ -144,7 +150,7 @@ class Bench:
 
     async def burst(self) -> list[Row]:
         """Records a second, from the moment the process goes on until the last of them is there."""
-        count = min(20_000, self.fleet.n)
+        count = self.at_once
         row = Row(f"{count:,} records at once", "records/s", 0.5, at_most=False, floor_is="bare 128-put transactions")
         for _ in range(self.rounds):
             row.floor.append(await self.written(count))
