@@ -87,6 +87,10 @@ class Roster(View):
         kind, _, name = self._text(key).partition("/")
         return kind == "members" or (kind == "shards" and _is_number(name))
 
+    def size(self) -> int:
+        """Give how many members and owners there are."""
+        return len(self.members) + len(self.owners)
+
     def _keys(self) -> Iterable[bytes]:
         return [self.member_key(member) for member in self.members] + [self.shard_key(shard) for shard in self.owners]
 

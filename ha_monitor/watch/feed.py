@@ -18,8 +18,10 @@ from ha_monitor.etcd.client import LIST_TIMEOUT, range_end
 from ha_monitor.etcd.stream import open_stream
 from ha_monitor.watch.backoff import Backoff
 from ha_monitor.watch.continuity import Continuity
+from ha_monitor.watch.lag import BATCH, Lag
 from ha_monitor.watch.state_machine import (
     Apply,
+    Behind,
     Broken,
     Events,
     Gone,
@@ -55,6 +57,9 @@ of 2.5 s it is told within 10 s that etcd can't be heard."""
 
 class Sink(Protocol):
     """Keeps the items of a prefix."""
+
+    def size(self) -> int:
+        """Give about how many keys there are, at no cost."""
 
     def count(self) -> int | None:
         """Give how many keys there are, as far as list and watch have brought them; ``None`` where it can't tell."""
@@ -167,6 +172,7 @@ class Feed:
                 return
             self._stream = stream
             self.streams += 1
+            lag = Lag()
             try:
                 while True:
                     reply = await stream.read()
@@ -176,6 +182,10 @@ class Feed:
                         self._refusals.reset()
                     self._unanswered_since = None
                     if reply.events:
+                        if await self._list_is_shorter(lag, reply):
+                            log.info("%s: listed again, since it is far behind", self.prefix)
+                            await self._take(Behind())
+                            return
                         self._continuity.happened(reply.events)
                         await self._take(Events(reply.events))
                     else:
@@ -184,6 +194,17 @@ class Feed:
             finally:
                 self._stream = None
                 self._unanswered_since = None
+
+    async def _list_is_shorter(self, lag: Lag, reply: rpc.WatchResponse) -> bool:
+        """Tell whether a list brings what is to come sooner than the watch."""
+        events, store = len(reply.events), 0
+        lag.came(reply.events)
+        if events >= BATCH:
+            store = reply.header.revision  # ahead of the events where the watch is catching up
+        elif lag.deserves_a_look:  # any member's answer will do, since it only says how far we are behind that one
+            request = rpc.RangeRequest(key=self._bytes, keys_only=True, serializable=True)
+            store = (await self._client.range(request, f"read the revision for {self.prefix}")).header.revision
+        return store > 0 and lag.list_is_shorter(events, store, self._sink.size())
 
     def _in_line(self, reply: rpc.WatchResponse) -> bool:
         return reply.watch_id >= 0 or self._client.progress_is_ordered

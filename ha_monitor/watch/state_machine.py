@@ -5,6 +5,7 @@ The rules it encodes are etcd's own (``client/v3/watch.go`` and the robustness v
 - list at one revision, page by page, then watch from the next one; never "from now";
 - the resume point moves only at the end of a reply, since all events of one revision come in one reply;
 - a compacted start is a normal event: list again, and whoever keeps the items finds what went missing;
+- so is a backlog that takes longer than a list (:mod:`ha_monitor.watch.lag` tells);
 - a store whose revision is lower than one already seen was wiped or restored: list again.
 
 No I/O, no clock and no task is here: :mod:`ha_monitor.watch.feed` asks :func:`step` what to do next and does it.
@@ -101,11 +102,15 @@ class TooLarge(Struct, frozen=True):
     """The reply is larger than we can receive."""
 
 
+class Behind(Struct, frozen=True):
+    """So much is to come that a list brings what stands there sooner than the watch."""
+
+
 class Broken(Struct, frozen=True):
     """The call or the stream failed."""
 
 
-Input: TypeAlias = Page | Opened | Events | Progress | Gone | TooLarge | Broken
+Input: TypeAlias = Page | Opened | Events | Progress | Gone | TooLarge | Behind | Broken
 
 # ------------------------------------------------------------------ effects: what whoever keeps the items is told
 
@@ -166,6 +171,8 @@ def step(prefix: bytes, state: State, got: Input) -> Step:
         return Opening(state.next_revision, fresh=False), (Lost(),)
     if isinstance(state, Opening):
         return _opening(prefix, state, got)
+    if isinstance(got, Behind):  # what was proven is no less right for it
+        return begin(prefix), ()
     return _watching(state, got)
 
 

@@ -148,6 +148,10 @@ class StateView(View):
         """Give the ids of the keys that are there."""
         return [self._text(key) for key, cell in self._cells.items() if cell.state is not None]
 
+    def size(self) -> int:
+        """Give how many are there, or are hung on."""
+        return len(self._cells)
+
     def count(self) -> int | None:
         """Give how many keys there are; ``None`` while there is something of ours that the watch has not brought."""
         return None if self._ahead else super().count()
@@ -213,7 +217,7 @@ class StateView(View):
             return cell is not None or value is None
         self._ahead[key] = revision
         self._set(key, cell, None if value is None else self.read[value], revision)
-        if self._dirty:
+        if self._dirty and self._seen is None:  # a list wakes all at its end
             for _ in self._wake():
                 pass  # it is one, and hardly ever has anybody who hangs on it
         return True

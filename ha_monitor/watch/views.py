@@ -50,6 +50,10 @@ class View:
         self._others = set()
         self._lists += 1
 
+    def size(self) -> int:
+        """Give about how many keys there are, at no cost."""
+        raise NotImplementedError
+
     def count(self) -> int | None:
         """Give how many keys there are under the prefix; ``None`` where that can't be told now."""
         return sum(1 for _ in self._keys()) + len(self._others)
@@ -149,6 +153,10 @@ class KeyView(View):
             self._decoded.clear()
         self._decoded[id_] = envelope
         return envelope
+
+    def size(self) -> int:
+        """Give how many of them are ours."""
+        return len(self.items)
 
     def _keys(self) -> Iterable[bytes]:
         return [self.key(id_) for id_ in self.items]

@@ -130,7 +130,9 @@ def _shared(group: GroupStatus) -> Iterator[Metric]:
 def _watches(measures: Measures) -> Iterator[Metric]:
     events = CounterMetricFamily("ha_monitor_etcd_events", "Events that the watch brought.", labels=("prefix",))
     relists = CounterMetricFamily(
-        "ha_monitor_relists", "Lists after the first one: compaction, another store.", labels=("prefix",)
+        "ha_monitor_relists",
+        "Lists after the first one: compaction, another store, or a backlog that takes longer than a list.",
+        labels=("prefix",),
     )
     reconnects = CounterMetricFamily(
         "ha_monitor_watch_reconnects", "Watch streams after the first one.", labels=("prefix",)

@@ -87,6 +87,15 @@ class Fleet:
         self.learn(etcd)
         return {id_: ("DOWN", "DEGRADED", "UP")[sum(up)] for id_, up in zip(self.ids, self.up, strict=True)}
 
+    def wanted(self, etcd: Etcd) -> dict[str, dict[str, object]]:
+        """Give every record as it has to be by what stands in etcd."""
+        self.learn(etcd)
+        words = {True: "UP", False: "DOWN"}
+        return {
+            f"{RECORDS}{id_}": site.record(words[primary], words[secondary])
+            for id_, (primary, secondary) in zip(self.ids, self.up, strict=True)
+        }
+
     def learn(self, etcd: Etcd) -> None:
         """Go by what stands in etcd: of a key that was put twice in a storm, nobody else knows."""
         up = {key.rpartition("/")[2] for key, value in etcd.items(STATES).items() if value == UP}
@@ -108,6 +117,18 @@ class Writer:
         """Put one key; gives the revision."""
         answer = await self.kv.Put(rpc.PutRequest(key=item[0], value=item[1]))
         return int(answer.header.revision)
+
+    async def put_each(self, items: Iterable[Item]) -> None:
+        """Put keys one by one, many under way."""
+        left = iter(items)
+
+        async def put() -> None:
+            for item in left:
+                await self.put(item)
+
+        async with anyio.create_task_group() as puts:
+            for _ in range(2 * IN_FLIGHT):
+                puts.start_soon(put)
 
     async def delete(self, prefix: str) -> None:
         """Delete all under a prefix, at once."""

@@ -26,8 +26,8 @@ async def rows(bench: Bench) -> list[Row]:
 async def _backlog(bench: Bench) -> Row:
     row = Row("prototype: backlog", "events/s", None, floor_is="aetcd, doing nothing")
     for _ in range(bench.rounds):
-        row.floor.append(await bench.backlog_of("nothing", bench.fleet.sides[-1][0]))
-        row.product.append(await bench.backlog_of("prototype", bench.fleet.ids[-1]))
+        row.floor.append(await bench.backlog_of("nothing"))
+        row.product.append(await bench.backlog_of("prototype"))
     return row
 
 

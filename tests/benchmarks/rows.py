@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import statistics
 import time
 import urllib.request
@@ -51,26 +52,34 @@ class Bench:
     # -- a backlog
 
     async def backlog(self) -> list[Row]:
-        """Events a second, from the moment the process goes on until every verdict is right."""
+        """Changes a second, from the moment the process goes on until every verdict is right."""
         row = Row(
-            "backlog of state changes → verdicts", "events/s", 1.2, at_most=False, floor_is="aetcd, doing nothing"
-        )
-        bare = Row("the same", "events/s", None, floor_is="bare stub, values decoded")
-        last = self.fleet.sides[-1][0]
+            f"backlog of {self.events:,} changes → verdicts", "changes/s", 1.2, at_most=False,
+            floor_is="aetcd, doing nothing",
+        )  # fmt: skip
+        bare = Row("the same", "changes/s", None, floor_is="bare stub, values decoded")
+        puts = Row(
+            f"backlog of {self.events // 4:,} single puts → verdicts", "changes/s", 1.2, at_most=False,
+            floor_is=row.floor_is,
+        )  # fmt: skip
         for _ in range(self.rounds):
-            row.floor.append(await self.backlog_of("nothing", last))
-            bare.floor.append(await self.backlog_of("decoding", last))
-            row.product.append(await self.backlog_of("verdicts", self.fleet.ids[-1]))
+            row.floor.append(await self.backlog_of("nothing"))
+            bare.floor.append(await self.backlog_of("decoding"))
+            row.product.append(await self.backlog_of("verdicts"))
+            puts.floor.append(await self.backlog_of("nothing", single=True))
+            puts.product.append(await self.backlog_of("verdicts", single=True))
         bare.product = row.product
-        return [row, bare]
+        return [row, bare, puts]
 
-    async def backlog_of(self, role: str, last: str) -> float:
-        """Give the events a second of a role."""
-        async with Side(role, self.etcd.url, last) as side:
+    async def backlog_of(self, role: str, *, single: bool = False) -> float:
+        """Give the changes a second of a role: of transactions, or of a quarter as many single puts."""
+        events = self.events // 4 if single else self.events
+        last = {"verdicts": (), "prototype": (self.fleet.ids[-1],)}.get(role, (self.fleet.sides[-1][0],))
+        async with Side(role, self.etcd.url, *last) as side:
             await side.hear("ready")
             await asyncio.sleep(SETTLED)
             side.freeze()
-            await self.writer.write(self.fleet.flips(self.events))
+            await (self.writer.put_each if single else self.writer.write)(self.fleet.flips(events))
             await self.writer.put(self.fleet.flip(self.fleet.n - 1, 0))
             began = time.monotonic()
             side.thaw()
@@ -78,7 +87,7 @@ class Bench:
             if role == "verdicts":
                 verdicts = (await side.hear("verdicts"))["verdicts"]
                 assert verdicts == self.fleet.verdicts(self.etcd), "a verdict is not what etcd says"
-            return float(self.events / seconds)
+            return float(events / seconds)
 
     # -- one change at a time
 
@@ -173,7 +182,10 @@ class Bench:
             await self.writer.write([self.fleet.flip(number, 0) for number in range(count)])
             began = time.monotonic()
             process.resume()
-            return await seen.count(count) - began
+            seconds = await seen.events(count) - began
+        records = {key: json.loads(value) for key, value in self.etcd.items(RECORDS).items()}
+        assert records == self.fleet.wanted(self.etcd), "a record is not what etcd's states say"
+        return seconds
 
     # -- at rest
 
@@ -325,6 +337,12 @@ class Watch:
             reply = await self._call.read()
             if reply.events and reply.events[-1].kv.mod_revision > revision:
                 return time.monotonic()
+
+    async def events(self, count: int) -> float:
+        """Wait for so many events; gives when the last of them came."""
+        while count > 0:
+            count -= len((await asyncio.wait_for(self._call.read(), READY)).events)
+        return time.monotonic()
 
     async def count(self, events: int) -> float:
         """Wait for so many keys to have changed; gives when the last of them did."""

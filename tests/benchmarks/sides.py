@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PAGE = 10_000
 EVERYTHING = 100_000_000
 POLLED_EVERY = 10.0
+QUIET = 4.0  # seconds without a change, after which a backlog is over: a list of 200,000 keys takes two
 _decode = msgspec.json.Decoder().decode
 
 
@@ -51,16 +52,25 @@ async def subscriber(url: str) -> None:
                     say(revision=change.revision)
 
 
-async def verdicts(url: str, last: str) -> None:
-    """Say when the last interface of the fleet has changed, and what has become of all by then."""
+async def verdicts(url: str) -> None:
+    """Say when the last change of a backlog was told, and what has become of all by then."""
+    at = 0.0
     async with HaMonitor(Settings(etcd=[url], publish="none")) as monitor:
         await monitor.synced()
         async with monitor.changes(queued=EVERYTHING) as changes:
+
+            async def read() -> None:
+                nonlocal at
+                async for _ in changes:
+                    at = time.monotonic()
+
+            reading = asyncio.ensure_future(read())
             say(ready=True)
-            async for change in changes:
-                if not isinstance(change, Resync) and change.id == last:
-                    say(last=True)
-                    say(verdicts={resource.id: str(resource.status) for resource in monitor.resources()})
+            while not at or time.monotonic() < at + QUIET:  # noqa: ASYNC110 - it is the silence that is waited for
+                await asyncio.sleep(QUIET / 10)
+            reading.cancel()
+            say(last=True, at=at)
+            say(verdicts={resource.id: str(resource.status) for resource in monitor.resources()})
 
 
 async def start(url: str) -> None:

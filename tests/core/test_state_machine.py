@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ha_monitor.watch.state_machine import (
     Apply,
+    Behind,
     Broken,
     Events,
     Gone,
@@ -161,6 +162,7 @@ OPS = st.lists(
         st.tuples(st.just("break"), st.none(), st.none()),
         st.tuples(st.just("compact"), st.none(), st.none()),
         st.tuples(st.just("too large"), st.none(), st.none()),
+        st.tuples(st.just("behind"), st.none(), st.none()),
     ),
     max_size=40,
 )
@@ -177,6 +179,9 @@ def play(ops: Ops) -> World:
             world.feed(Broken())
         elif op == "compact":
             world.store.compacted = world.store.revision
+        elif op == "behind":
+            if isinstance(world.state, Watching):
+                world.feed(Behind())
         else:
             world.feed(TooLarge())
     return world
@@ -275,6 +280,14 @@ def test_a_batch_that_is_too_large_leads_to_a_list_since_resuming_would_meet_it_
     assert isinstance(state, Listing)
 
 
+def test_a_list_that_is_shorter_takes_nothing_back_that_was_proven() -> None:
+    state, effects = step(PREFIX, Watching(5, 5, caught_up=True), Behind())
+    assert state == begin(PREFIX)
+    assert effects == ()
+
+
 def test_an_input_that_cannot_come_is_a_bug() -> None:
     with pytest.raises(TypeError, match="Opened while listing"):
         step(PREFIX, begin(PREFIX), Opened(1))
+    with pytest.raises(TypeError, match="Behind while opening"):
+        step(PREFIX, Opening(5, fresh=True), Behind())

@@ -128,6 +128,23 @@ def test_a_list_brings_what_we_wrote_before_it() -> None:
     assert view.ahead == 0
 
 
+def test_our_own_write_wakes_nobody_for_what_a_list_has_brought_half_of() -> None:
+    view = states()
+    listed(view, [item("a", UP, 1), item("b", DOWN, 1)], 1)
+    sleeper = Sleeper()
+    for id_ in ("a", "b"):
+        view.hang(id_, sleeper)
+    view.list_begins()
+    for _ in view.put_items([item("a", DOWN, 5)]):  # and b is up since then, on the next page
+        pass
+    assert view.written(view.key("c"), UP, 6)
+    assert sleeper.woken == 0
+    for work in (view.put_items([item("b", UP, 5)]), view.list_ends(5)):
+        for _ in work:
+            pass
+    assert sleeper.woken == 2
+
+
 def test_what_we_wrote_to_a_store_that_went_back_in_time_is_known_before_its_list_is_whole() -> None:
     view = states()
     listed(view, [], 120)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.faults.fleet import DOWN, STATES, difference, expected, fleet, standing
 
@@ -51,6 +52,14 @@ class Watched:
             if time.monotonic() > until:
                 pytest.fail(f"after {timeout:g} s: {difference(standing(items), expected(items))}")
             time.sleep(0.05)
+
+    def counted(self, name: str) -> dict[str, int]:
+        """Give a metric's counter of each prefix."""
+        families = text_string_to_metric_families(self.service.get("/metrics")[1].decode())
+        found = next(family for family in families if family.name == name)
+        return {
+            sample.labels["prefix"]: int(sample.value) for sample in found.samples if sample.name.endswith("_total")
+        }
 
     def ready(self, timeout: float = 30.0) -> None:
         """Wait until the service says that it is ready."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import httpx
+import psutil
 import pytest
 
 from tests.faults.fleet import CONFIGS, DOWN, RECORDS, STATES, TEMPLATE, TEMPLATE_KEY, UP, config
@@ -82,6 +83,46 @@ def test_what_was_compacted_away_while_cut_off_is_listed_again_with_its_deletion
         watched.flip(4)
         watched.right()
         watched.service.stop()
+
+
+def test_who_comes_back_to_many_changes_of_few_keys_lists_the_keys(
+    own_etcd: Etcd, watch: Callable[..., Watched]
+) -> None:
+    with Relay(own_etcd.port) as relay:
+        watched = watch(own_etcd, through=relay)
+        relay.cut()
+        watched.unready()
+        all_of_them = {f"{STATES}{side}{number}" for number in range(20) for side in "ps"}
+        for number in range(2_000):
+            own_etcd.txn(dict.fromkeys(all_of_them, DOWN if number % 2 else UP))
+        own_etcd.txn({f"{STATES}p1": UP, f"{STATES}s2": UP}, [f"{CONFIGS}ha4"])
+        relay.flow()
+        watched.ready()
+        watched.right()
+        relists = watched.counted("ha_monitor_relists")
+        assert relists.pop(STATES) == 1
+        assert set(relists.values()) == {0}, "no other watch was behind"
+        assert watched.counted("ha_monitor_etcd_events")[STATES] < 1_000
+        watched.flip(4, 5)
+        watched.right()
+        watched.service.stop()
+
+
+def test_a_service_that_was_frozen_lists_what_it_has_missed(own_etcd: Etcd, watch: Callable[..., Watched]) -> None:
+    """Its watch was never behind as etcd sees it, so that only a look at the store tells."""
+    watched = watch(own_etcd)
+    process = psutil.Process(watched.service.pid)
+    process.suspend()
+    for number in range(800):
+        own_etcd.txn({f"{STATES}{side}{n}": DOWN if (number + n) % 2 else UP for n in range(20) for side in "ps"})
+    watched.flip(4, 6, value=UP)  # the rest was so before, on the way
+    process.resume()
+    watched.right()
+    assert watched.counted("ha_monitor_relists")[STATES] >= 1
+    assert watched.counted("ha_monitor_etcd_events")[STATES] < 800 * 40 / 2
+    watched.flip(4, 5)
+    watched.right()
+    watched.ready()
 
 
 @pytest.mark.parametrize("wounds", [3])
