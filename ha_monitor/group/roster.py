@@ -37,7 +37,7 @@ def agreed_shards(value: bytes) -> int | None:
 
 
 class Roster(View):
-    """Implements :class:`ha_monitor.watch.feed.Sink` for the prefix of one group."""
+    """Implements :class:`ha_monitor.watch.sink.Sink` for the prefix of one group."""
 
     def __init__(self, prefix: str) -> None:
         super().__init__(prefix)

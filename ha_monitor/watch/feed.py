@@ -1,13 +1,13 @@
 """Drives the list-and-watch of one prefix over etcd, for good: does what the state machine asks, again after a pause.
 
-What to do next is decided in :mod:`ha_monitor.watch.state_machine`; what comes of the items is a :class:`Sink`'s
-business. The sign of life of an idle stream is asked for by :mod:`ha_monitor.watch.pulse`.
+What to do next is decided in :mod:`ha_monitor.watch.state_machine`; what comes of the items is the business of a
+:class:`~ha_monitor.watch.sink.Sink`. The sign of life of an idle stream is asked for by :mod:`ha_monitor.watch.pulse`.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
@@ -42,39 +42,18 @@ from ha_monitor.watch.state_machine import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from ha_monitor.clock import Clock
     from ha_monitor.etcd.client import EtcdClient
     from ha_monitor.etcd.stream import WatchStream
+    from ha_monitor.watch.sink import Sink
 
 log = logging.getLogger(__name__)
 
 NO_SIGN_OF_LIFE = 4.0
 """Seconds after which a stream that does not answer a progress request is given up. Chosen: with the probe's pause
 of 2.5 s it is told within 10 s that etcd can't be heard."""
-
-
-class Sink(Protocol):
-    """Keeps the items of a prefix."""
-
-    def size(self) -> int:
-        """Give about how many keys there are, at no cost."""
-
-    def count(self) -> int | None:
-        """Give how many keys there are, as far as list and watch have brought them; ``None`` where it can't tell."""
-
-    def list_begins(self) -> None:
-        """Note that the items that follow replace all that is known."""
-
-    def put_items(self, items: Sequence[rpc.KeyValue]) -> Iterator[None]:
-        """Take some items of a list. Yields where the event loop may have a turn."""
-
-    def list_ends(self, revision: int) -> Iterator[None]:
-        """Drop what the list did not have. Yields where the event loop may have a turn."""
-
-    def apply(self, events: Sequence[rpc.Event]) -> Iterator[None]:
-        """Apply the events of one or more whole revisions. Yields where the event loop may have a turn."""
 
 
 class Feed:
