@@ -48,7 +48,10 @@ async def plan(settings: Settings, keys: Snapshot, changes: Mapping[str, bytes |
     """Tell what would be otherwise if keys were put (``None``: deleted)."""
     by_key = {key.encode("utf-8", "surrogateescape"): value for key, value in changes.items()}
     before = await _settle(settings, keys, {})
-    after = await _settle(settings, before.keys.after(by_key), before.published)
+    changed = before.keys.after(by_key)
+    # A record that the change writes is another hand's: where none is due any longer, it stays.
+    ours = {name: key for name, key in before.published.items() if changed.value(key) == before.keys.value(key)}
+    after = await _settle(settings, changed, ours)
     return Plan(
         differences=compared(before.outcomes, after.outcomes, before.keys, after.keys),
         problems={

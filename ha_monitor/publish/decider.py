@@ -24,6 +24,9 @@ LATE = 5.0
 """Seconds after etcd is heard again in which a write whose answer was lost may still land: a frozen member takes what
 waits in its sockets as soon as it goes on."""
 
+LOOK_AGAIN = 0.25
+"""Seconds after which a record whose comparison failed is looked at anew, should no event have done so."""
+
 _GROUNDS_COMPARED = COMPARISONS_IN_A_TRANSACTION - 4
 """Keys that a record of a group is fenced by; beside them, its shard, its config and the record itself are compared."""
 
@@ -138,6 +141,28 @@ class Decider:
         standing = None if family.records is None else _value(family.records.cell(id_))
         if key not in self._doubtful or standing != self._doubtful[key]:
             self._foreign.add(key)
+            self._not_ours(family, id_)
+
+    def _not_ours(self, family: Family, id_: str) -> None:
+        """Note that another hand wrote what stands there: where no record is due, it is not ours to delete."""
+        family.leaving.discard(id_)
+        unit = family.units.get(id_)
+        if unit is not None:
+            unit.vouched = False
+
+    def refused(self, write: Write) -> None:
+        """Note that a write did not land, since something that it compares is another one; have it looked at anew."""
+        family, id_ = write.family, write.id
+        self._overheard(write)
+        if (family, id_) in self._foreign:
+            self._not_ours(family, id_)
+        self.look_later(family, id_, LOOK_AGAIN)
+
+    def _overheard(self, write: Write) -> None:
+        """Note what another hand did while a write was under way of which it is not known that it landed."""
+        cell = None if write.family.records is None else write.family.records.at(write.key)
+        if write.revision != (0 if cell is None else cell.revision):
+            self.changed(write.family, write.id)
 
     def answered(self, write: Write) -> None:
         """Note that what became of a write is known."""
@@ -147,6 +172,7 @@ class Decider:
         """Note that what became of a write is not known."""
         if isinstance(write.wanted, Put):
             self._doubtful[write.family, write.id] = write.wanted.value
+        self._overheard(write)
 
     def wrote(self, write: Write, revision: int) -> None:
         """Note that a write landed."""
@@ -163,6 +189,7 @@ class Decider:
                 self._conflicts.note(key, self._clock.monotonic())
         if not family.records.written(write.key, value, revision):
             self._foreign.add(key)
+            self._not_ours(family, id_)
             self._want(family, id_)
         elif value is None:
             self._want(family, id_)  # it may be gone for good now, and forgotten

@@ -40,9 +40,6 @@ IN_FLIGHT = 4
 LOOKS = 1_000
 """Records looked at in one go: a few milliseconds, and more than can be under way, so that not all of them wait."""
 
-LOOK_AGAIN = 0.25
-"""Seconds after which a record whose comparison failed is looked at anew, should no event have done so."""
-
 
 class Publisher:
     """Publishes for all families that have records."""
@@ -196,7 +193,7 @@ class Publisher:
             self.records.wrote(write, revision)
         if len(written) < len(batch.writes):
             for write in set(batch.writes).difference(written):
-                self.records.look_later(write.family, write.id, LOOK_AGAIN)
+                self.records.refused(write)
 
     async def _failed(self, batch: list[Write], error: EtcdError) -> None:
         if not self.fault:

@@ -107,6 +107,25 @@ def test_a_record_of_another_monitor_is_known_by_the_template_that_could_be_used
     assert etcd.record(strange.record) == {"primary": "UP", "version": 1}
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("how", ["broken", "ended"])
+def test_what_another_hand_wrote_where_no_record_is_due_stays(
+    etcd: Etcd, service: StartService, how: str, at_once: bool
+) -> None:
+    pair, witness = site.HaInterface(), site.HaInterface()
+    broken: dict[str, Any] = {"version": 2, "marked_for_deletion": False}
+    etcd.txn(site.ha_template() | pair.keys() | witness.keys())
+    service("--state-timeout", "1")
+    for each in (pair, witness):
+        etcd.wait_record(each.record, site.record())
+    put, deleted = ({}, [pair.config]) if how == "ended" else ({pair.config: broken}, [])
+    foreign = {pair.record: {**site.record(), "foreign": True}}
+    etcd.txn(put | foreign if at_once else put, deleted)
+    etcd.txn(foreign | {witness.config: broken})
+    etcd.wait_record(witness.record, None)
+    assert etcd.record(pair.record) == foreign[pair.record]
+
+
 def test_a_problem_healed_within_the_state_timeout_never_removes_the_record(etcd: Etcd, service: StartService) -> None:
     pair, marker = site.HaInterface(plural="spare_pairs"), site.HaInterface()
     etcd.txn(site.template("spare_pair_monitoring", site.PAIR) | site.ha_template() | pair.keys())
