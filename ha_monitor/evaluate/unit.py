@@ -165,9 +165,9 @@ class Unit:
 
     # -- what the fleet asks
 
-    def told(self) -> list[tuple[str, Status]]:
-        """Give names and statuses of the entries as they were part of the last verdict, in template order."""
-        return [(entry.name, entry.shown or _UNKNOWN) for entry in self.entries]
+    def told(self) -> dict[str, Status]:
+        """Give the statuses of the entries as they were part of the last verdict, in template order."""
+        return {entry.name: entry.shown or _UNKNOWN for entry in self.entries}
 
     def grounds(self) -> tuple[tuple[bytes, int], ...] | None:
         """Give the keys that the last verdict goes by beside the config, each with its revision (0: it is not there).

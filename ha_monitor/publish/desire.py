@@ -12,7 +12,7 @@ from ha_monitor.model import Status
 from ha_monitor.publish.record import esi_record, gohan_record, is_ours
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from ha_monitor.evaluate.unit import Family
 
@@ -73,9 +73,9 @@ def desire(family: Family, id_: str, form: Publish, standing: bytes | None, stat
     return _KEEP if record is None else Put(record, unit.config_revision)
 
 
-def record_of(statuses: Sequence[tuple[str, Status]], version: int | None, form: Publish) -> bytes | None:
-    """Give the record of names and statuses of entries; ``None`` where none is due: one of them is UNKNOWN."""
-    bare = [status for _, status in statuses]
+def record_of(statuses: Mapping[str, Status], version: int | None, form: Publish) -> bytes | None:
+    """Give the record of entries, by their names; ``None`` where none is due: one of them is UNKNOWN."""
+    bare = statuses.values()
     if version is None or _UNKNOWN in bare:
         return None
     return gohan_record(verdict(bare), version) if form is _GOHAN else esi_record(statuses, version)

@@ -9,7 +9,7 @@ import msgspec
 from ha_monitor.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
@@ -17,9 +17,9 @@ _decode = msgspec.json.Decoder().decode
 _RECORDED = frozenset({Status.UP, Status.DOWN, Status.FAIL, Status.DEGRADED})
 
 
-def esi_record(entries: Iterable[tuple[str, Status]], version: int) -> bytes:
+def esi_record(entries: Mapping[str, Status], version: int) -> bytes:
     """Give the default form: each entry's status and the config's version, compact, keys sorted."""
-    return _encode({**dict(entries), "version": version})
+    return _encode({**entries, "version": version})
 
 
 def gohan_record(status: Status, version: int) -> bytes:

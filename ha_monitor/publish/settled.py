@@ -89,7 +89,7 @@ class Settler:
         statuses = [entry.status for entry in entries.values()]
         first = active(statuses)
         key = (self._record_prefix(resource.type) + unit.id).encode("utf-8", "surrogateescape")
-        standing, wanted = self._record(unit, [(name, entry.status) for name, entry in entries.items()])
+        standing, wanted = self._record(unit, {name: entry.status for name, entry in entries.items()})
         if resource.maintenance is not None:
             wanted = Keep()
         return Outcome(
@@ -112,7 +112,7 @@ class Settler:
             return SettledEntry(Status.FAIL, entry.reason, entry.timeout)
         return SettledEntry(status, entry.reason)
 
-    def _record(self, unit: Unit, statuses: list[tuple[str, Status]]) -> tuple[bytes | None, Put | Delete | Keep]:
+    def _record(self, unit: Unit, statuses: dict[str, Status]) -> tuple[bytes | None, Put | Delete | Keep]:
         """Give what stands there, and what becomes of it."""
         family = unit.family
         if self._form is None or family.records is None:

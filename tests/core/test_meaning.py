@@ -111,13 +111,13 @@ def test_unknown_becomes_fail_when_it_has_lasted_for_the_timeout() -> None:
 
 
 def test_records_are_compact_with_sorted_keys_and_the_config_version() -> None:
-    assert esi_record([("secondary", DOWN), ("primary", UP)], 3) == b'{"primary":"UP","secondary":"DOWN","version":3}'
+    assert esi_record({"secondary": DOWN, "primary": UP}, 3) == b'{"primary":"UP","secondary":"DOWN","version":3}'
     assert gohan_record(DEGRADED, 3) == b'{"monitoring":"DEGRADED","version":3}'
 
 
 def test_a_record_of_another_shape_is_not_ours() -> None:
     names = ("primary", "secondary")
-    assert is_ours(esi_record([("primary", UP), ("secondary", FAIL)], 1), names)
+    assert is_ours(esi_record({"primary": UP, "secondary": FAIL}, 1), names)
     for foreign in (b'{"interface":"UP","version":1}', b'{"primary":"MASTER","secondary":"BACKUP","version":1}',
                     b'{"primary":["UP"],"secondary":"UP","version":1}', b"[]", b"no"):  # fmt: skip
         assert not is_ours(foreign, names)
