@@ -180,7 +180,7 @@ class Feed:
         lag.came(reply.events)
         if events >= BATCH:
             store = reply.header.revision  # ahead of the events where the watch is catching up
-        elif lag.deserves_a_look:  # any member's answer will do, since it only says how far we are behind that one
+        elif lag.deserves_a_look:  # by the member that sends the events, quorum or not: it is ahead of us
             request = rpc.RangeRequest(key=self._bytes, keys_only=True, serializable=True)
             store = (await self._client.range(request, f"read the revision for {self.prefix}")).header.revision
         return store > 0 and lag.list_is_shorter(events, store, self._sink.size())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from random import Random
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,6 +17,7 @@ from ha_monitor import Change, EtcdRefused, EtcdUnavailable, HaMonitor, Resync, 
 from ha_monitor.clock import SystemClock
 from ha_monitor.etcd.channel import ChannelStubs
 from ha_monitor.etcd.client import EtcdClient, open_client
+from ha_monitor.watch import lag
 from tests.support import site
 from tests.support.etcd import free_port
 
@@ -318,3 +320,29 @@ async def test_signals_and_logging_are_left_alone(served: Served) -> None:
             signal.getsignal(signal.SIGINT),
             list(logging.getLogger().handlers),
         ) == before
+
+
+async def test_lists_in_the_middle_of_changes_lose_nothing(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a list were no work at all, so that there is one whenever the watch is a moment behind."""
+    monkeypatch.setattr(lag, "WORTH_A_LOOK", 15)
+    monkeypatch.setattr(lag, "_KEY", 0.0)
+    random, words = Random(6), {"UP": site.UP, "DOWN": site.DOWN}
+    pairs: dict[site.HaInterface, tuple[str, str, int]] = {site.HaInterface(): ("UP", "UP", 1) for _ in range(8)}
+    served.txn(site.ha_template())
+    for pair in pairs:
+        served.txn(pair.keys())
+    async with served.monitor() as monitor:
+        await monitor.synced()
+        for _ in range(40):
+            for pair in random.choices([*pairs], k=random.randrange(1, 12)):  # all before the loop has a turn
+                primary, secondary = random.choice([*words]), random.choice([*words])
+                if random.random() < 0.2:
+                    served.delete(pair.config)
+                pairs[pair] = primary, secondary, version = primary, secondary, random.randrange(1, 9)
+                served.txn(pair.keys(words[primary], words[secondary], version=version))
+            await anyio.sleep(random.choice([0, 0, 0.001, 0.02]))
+        wanted = {pair.id: site.record(*stands) for pair, stands in pairs.items()}
+        await until(lambda: {resource.id: resource.published for resource in monitor.resources()} == wanted)
+        for pair, stands in pairs.items():
+            await served.wait(pair.record, site.record(*stands))
+        assert sum(watch.relists for watch in monitor.measures().watches) > 5
