@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PAGE = 10_000
 EVERYTHING = 100_000_000
 POLLED_EVERY = 10.0
+BEAT = 0.002  # seconds between two looks at how long a turn takes
 QUIET = 4.0  # seconds without a change, after which a backlog is over: a list of 200,000 keys takes two
 _decode = msgspec.json.Decoder().decode
 
@@ -74,11 +75,22 @@ async def verdicts(url: str) -> None:
 
 
 async def start(url: str) -> None:
-    """Say how long it took from nothing to every resource evaluated."""
-    began = time.monotonic()
+    """Say how long it took from nothing to every resource evaluated, and the longest turn of the loop meanwhile."""
+    began, longest = time.monotonic(), 0.0
+
+    async def beat() -> None:
+        nonlocal longest
+        while True:
+            asked = time.monotonic()
+            await asyncio.sleep(0)
+            longest = max(longest, time.monotonic() - asked)
+            await asyncio.sleep(BEAT)
+
     async with HaMonitor(Settings(etcd=[url])) as monitor:
+        beating = asyncio.ensure_future(beat())
         await monitor.synced()
-        say(seconds=time.monotonic() - began)
+        say(seconds=time.monotonic() - began, longest=longest)
+        beating.cancel()
 
 
 # -- the floors
