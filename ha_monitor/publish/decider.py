@@ -152,9 +152,10 @@ class Decider:
 
     def refused(self, write: Write) -> None:
         """Note that a write did not land, since something that it compares is another one; have it looked at anew."""
-        family, id_ = write.family, write.id
+        family, id_ = key = write.family, write.id
         self._overheard(write)
-        if (family, id_) in self._foreign:
+        self._doubtful.pop(key, None)
+        if key in self._foreign:
             self._not_ours(family, id_)
         self.look_later(family, id_, LOOK_AGAIN)
 
@@ -163,10 +164,6 @@ class Decider:
         cell = None if write.family.records is None else write.family.records.at(write.key)
         if write.revision != (0 if cell is None else cell.revision):
             self.changed(write.family, write.id)
-
-    def answered(self, write: Write) -> None:
-        """Note that what became of a write is known."""
-        self._doubtful.pop((write.family, write.id), None)
 
     def unanswered(self, write: Write) -> None:
         """Note that what became of a write is not known."""
@@ -178,6 +175,7 @@ class Decider:
         """Note that a write landed."""
         family, id_, wanted = write.family, write.id, write.wanted
         key = (family, id_)
+        self._doubtful.pop(key, None)
         assert family.records is not None  # noqa: S101 - want() let none other in
         value = wanted.value if isinstance(wanted, Put) else None
         unit = family.units.get(id_)

@@ -187,7 +187,6 @@ class Publisher:
         self.published += len(written)
         for write in batch.writes:
             del self._in_flight[write.family, write.id]
-            self.records.answered(write)
         for write in written:
             self.latency.observe(now - write.since)
             self.records.wrote(write, revision)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 AT_A_TENTH = ("heard", "published", "burst", "backlog", "prototype", "fairness", "poller")
 AT_FULL_SIZE = ("start", "memory", "churn", "idle", "backlog", "prototype", "fairness")
-GROWTH = ("start", "memory", "idle", "backlog", "heard")
+GROWTH = ("start", "memory", "idle", "backlog", "live", "heard")
 
 
 async def at(n: int, names: tuple[str, ...], arguments: argparse.Namespace) -> list[Row]:
@@ -56,10 +56,9 @@ async def measure(arguments: argparse.Namespace) -> int:
         side_by_side(growth, [f"n = {n:,}" for n in sizes])
         return 0
     small = await at(arguments.n // 10, AT_A_TENTH, arguments)
+    show(small, f"n = {arguments.n // 10:,}")
     large = await at(arguments.n, AT_FULL_SIZE, arguments)
-    for n, rows in ((arguments.n // 10, small), (arguments.n, large)):
-        if rows:
-            show(rows, f"n = {n:,}")
+    show(large, f"n = {arguments.n:,}")
     if arguments.json:
         document = {
             "n": arguments.n, "rounds": arguments.rounds, "python": platform.python_version(),

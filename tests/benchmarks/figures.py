@@ -47,7 +47,9 @@ def as_json(rows: list[Row]) -> list[dict[str, Any]]:
 
 
 def show(rows: list[Row], title: str) -> None:
-    """Print the table."""
+    """Print the table, where there is anything in it."""
+    if not rows:
+        return
     table = Table(title=title, title_justify="left")
     for heading in ("", "product", "floor", "", "ratio", "target", ""):
         table.add_column(heading, justify="left" if not heading else "right")
@@ -71,7 +73,7 @@ def side_by_side(sizes: list[list[Row]], headings: list[str]) -> None:
     for heading in ("", *headings):
         table.add_column(heading, justify="right" if heading else "left")
     for rows in zip(*sizes, strict=True):
-        if rows[0].product:
+        if rows[0].product and rows[0].name != "the same":
             table.add_row(
                 f"{rows[0].name} [{rows[0].unit}]".replace("[", r"\["), *(_spread(row.product) for row in rows)
             )

@@ -87,13 +87,13 @@ class Fleet:
         self.learn(etcd)
         return {id_: ("DOWN", "DEGRADED", "UP")[sum(up)] for id_, up in zip(self.ids, self.up, strict=True)}
 
-    def wanted(self, etcd: Etcd) -> dict[str, dict[str, object]]:
-        """Give every record as it has to be by what stands in etcd."""
+    def wanted(self, etcd: Etcd, count: int) -> dict[str, dict[str, object]]:
+        """Give the first records as they have to be by what stands in etcd."""
         self.learn(etcd)
         words = {True: "UP", False: "DOWN"}
         return {
             f"{RECORDS}{id_}": site.record(words[primary], words[secondary])
-            for id_, (primary, secondary) in zip(self.ids, self.up, strict=True)
+            for id_, (primary, secondary) in zip(self.ids[:count], self.up, strict=False)
         }
 
     def learn(self, etcd: Etcd) -> None:

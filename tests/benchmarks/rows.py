@@ -71,18 +71,31 @@ class Bench:
         bare.product = row.product
         return [row, bare, puts]
 
-    async def backlog_of(self, role: str, *, single: bool = False) -> float:
-        """Give the changes a second of a role: of transactions, or of a quarter as many single puts."""
+    async def live(self) -> list[Row]:
+        """Changes a second, from the first of a storm as fast as etcd takes it until every verdict is right."""
+        row = Row(f"storm of {self.events:,} changes, as fast as etcd takes them → verdicts", "changes/s", None)
+        for _ in range(self.rounds):
+            row.product.append(await self.backlog_of("verdicts", frozen=False))
+        return [row]
+
+    async def backlog_of(self, role: str, *, single: bool = False, frozen: bool = True) -> float:
+        """Give the changes a second of a role: of transactions, or of a quarter as many single puts.
+
+        :param frozen: whether it gets them all at once, when they are written, or as they come.
+        """
         events = self.events // 4 if single else self.events
         last = {"verdicts": (), "prototype": (self.fleet.ids[-1],)}.get(role, (self.fleet.sides[-1][0],))
         async with Side(role, self.etcd.url, *last) as side:
             await side.hear("ready")
             await asyncio.sleep(SETTLED)
-            side.freeze()
+            began = time.monotonic()
+            if frozen:
+                side.freeze()
             await (self.writer.put_each if single else self.writer.write)(self.fleet.flips(events))
             await self.writer.put(self.fleet.flip(self.fleet.n - 1, 0))
-            began = time.monotonic()
-            side.thaw()
+            if frozen:
+                began = time.monotonic()
+                side.thaw()
             seconds = (await side.hear("last"))["at"] - began
             if role == "verdicts":
                 verdicts = (await side.hear("verdicts"))["verdicts"]
@@ -186,8 +199,8 @@ class Bench:
             began = time.monotonic()
             process.resume()
             seconds = await seen.events(count) - began
-        records = {key: json.loads(value) for key, value in self.etcd.items(RECORDS).items()}
-        assert records == self.fleet.wanted(self.etcd), "a record is not what etcd's states say"
+        wanted, records = self.fleet.wanted(self.etcd, count), self.etcd.items(RECORDS)
+        assert {key: json.loads(records[key]) for key in wanted} == wanted, "a record is not what etcd's states say"
         return seconds
 
     # -- at rest
