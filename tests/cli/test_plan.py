@@ -193,6 +193,14 @@ def test_another_workers_record_is_left(plan: Plans) -> None:
     assert item["after"]["record"] is None, "it was ours, and is given up"
 
 
+def test_a_record_that_the_change_writes_itself_is_left_where_none_is_due(plan: Plans) -> None:
+    plan.etcd.txn({f"{RECORDS}/a": site.record()})
+    broken = {f"{CONFIGS}/a": {"version": 2, "marked_for_deletion": False}}
+    assert plan(broken).of("ha_interface", "a")["after"]["record"] is None
+    foreign = {**site.record(), "foreign": True}
+    assert plan({f"{RECORDS}/a": foreign, **broken}).of("ha_interface", "a")["after"]["record"] == foreign
+
+
 def test_the_form_of_gohan_and_none_at_all(plan: Plans) -> None:
     changes = {f"{STATES}/a-p": site.DOWN}
     record = plan(changes, "--publish", "gohan").of("ha_interface", "a")["after"]["record"]
