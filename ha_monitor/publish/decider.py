@@ -91,8 +91,7 @@ class Decider:
             return None  # another verdict is to come, and is heard of
         if fence is not None and self.freezer is not None:
             grounds = (*grounds, *self.freezer.grounds(family.type, id_))
-        revision = 0 if cell is None else cell.revision
-        return Write(family, id_, wanted, record, revision, family.configs.key(id_), since, fence, grounds)
+        return Write(family, id_, wanted, record, _revision(cell), family.configs.key(id_), since, fence, grounds)
 
     def _note(self, family: Family, id_: str, wanted: Desire, standing: bytes | None) -> None:
         key = (family, id_)
@@ -140,11 +139,11 @@ class Decider:
         key = (family, id_)
         standing = None if family.records is None else _value(family.records.cell(id_))
         if key not in self._doubtful or standing != self._doubtful[key]:
-            self._foreign.add(key)
             self._not_ours(family, id_)
 
     def _not_ours(self, family: Family, id_: str) -> None:
         """Note that another hand wrote what stands there: where no record is due, it is not ours to delete."""
+        self._foreign.add((family, id_))
         family.leaving.discard(id_)
         unit = family.units.get(id_)
         if unit is not None:
@@ -162,7 +161,7 @@ class Decider:
     def _overheard(self, write: Write) -> None:
         """Note what another hand did while a write was under way of which it is not known that it landed."""
         cell = None if write.family.records is None else write.family.records.at(write.key)
-        if write.revision != (0 if cell is None else cell.revision):
+        if write.revision != _revision(cell):
             self.changed(write.family, write.id)
 
     def unanswered(self, write: Write) -> None:
@@ -186,7 +185,6 @@ class Decider:
             if value is not None:
                 self._conflicts.note(key, self._clock.monotonic())
         if not family.records.written(write.key, value, revision):
-            self._foreign.add(key)
             self._not_ours(family, id_)
             self._want(family, id_)
         elif value is None:
@@ -208,6 +206,11 @@ class Decider:
 def _value(cell: Cell | None) -> bytes | None:
     """Give the record that stands at a key."""
     return None if cell is None or cell.state is None else cell.state.raw
+
+
+def _revision(cell: Cell | None) -> int:
+    """Give the revision of the last change of a key that we know of."""
+    return 0 if cell is None else cell.revision
 
 
 def _grounds(family: Family, id_: str, wanted: Put | Delete) -> Grounds | None:
