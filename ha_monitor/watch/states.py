@@ -178,14 +178,10 @@ class StateView(View):
         for number, some in enumerate(_slices(events)):
             if number:
                 yield
-            ahead = self._ahead
-            quick = self.on_record is None and not ahead
+            quick = self.on_record is None and not self._ahead
             for event in some:
                 item = event.kv
                 key, revision = item.key, item.mod_revision
-                if ahead and ahead.get(key) == revision:  # our own write, known since its answer
-                    del ahead[key]
-                    continue
                 cell = known(key)
                 state = None if event.type == _DELETE else read[item.value]
                 if quick and cell is not None and cell.sleeper is not None:
