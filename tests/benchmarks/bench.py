@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 AT_A_TENTH = ("heard", "published", "burst", "backlog", "prototype", "fairness", "poller")
 AT_FULL_SIZE = ("start", "memory", "churn", "idle", "backlog", "prototype", "fairness")
-GROWTH = ("start", "memory", "idle", "backlog", "live", "heard")
+GROWTH = ("start", "memory", "idle", "followed", "heard")
 
 
 async def at(n: int, names: tuple[str, ...], arguments: argparse.Namespace) -> list[Row]:

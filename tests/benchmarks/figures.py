@@ -73,7 +73,7 @@ def side_by_side(sizes: list[list[Row]], headings: list[str]) -> None:
     for heading in ("", *headings):
         table.add_column(heading, justify="right" if heading else "left")
     for rows in zip(*sizes, strict=True):
-        if rows[0].product and rows[0].name != "the same":
+        if rows[0].product:
             table.add_row(
                 f"{rows[0].name} [{rows[0].unit}]".replace("[", r"\["), *(_spread(row.product) for row in rows)
             )

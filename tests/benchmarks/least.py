@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
+from tests.benchmarks import backlog
 from tests.benchmarks.figures import Row
 from tests.benchmarks.side import Side
 
@@ -26,8 +27,8 @@ async def rows(bench: Bench) -> list[Row]:
 async def _backlog(bench: Bench) -> Row:
     row = Row("prototype: backlog", "events/s", None, floor_is="aetcd, doing nothing")
     for _ in range(bench.rounds):
-        row.floor.append(await bench.backlog_of("nothing"))
-        row.product.append(await bench.backlog_of("prototype"))
+        row.floor.append(await backlog.rate(bench, "nothing"))
+        row.product.append(await backlog.rate(bench, "prototype"))
     return row
 
 

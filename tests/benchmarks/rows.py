@@ -13,10 +13,10 @@ import anyio
 import psutil
 from aetcd import rpc
 
-from tests.benchmarks import fairness, least
+from tests.benchmarks import backlog, fairness, least
 from tests.benchmarks.figures import Row
 from tests.benchmarks.fleet import BARE_RECORDS, BARE_STATES, CONFIGS, RECORDS, STATES, Fleet, Writer
-from tests.benchmarks.side import Side
+from tests.benchmarks.side import SETTLED, Side
 from tests.benchmarks.sides import POLLED_EVERY
 from tests.support.etcd import Etcd, range_end
 from tests.support.service import Service
@@ -24,7 +24,6 @@ from tests.support.service import Service
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-SETTLED = 1.0  # seconds from ready to the first measurement
 IN_TURN = 20  # changes put one by one, before it is the other's turn
 WARM = 50  # puts that are not counted
 READY = 120.0  # seconds until a service with many resources must be ready
@@ -48,59 +47,6 @@ class Bench:
     def at_once(self) -> int:
         """How many records are written in a burst."""
         return min(20_000, self.fleet.n)
-
-    # -- a backlog
-
-    async def backlog(self) -> list[Row]:
-        """Changes a second, from the moment the process goes on until every verdict is right."""
-        row = Row(
-            f"backlog of {self.events:,} changes → verdicts", "changes/s", 1.2, at_most=False,
-            floor_is="aetcd, doing nothing",
-        )  # fmt: skip
-        bare = Row("the same", "changes/s", None, floor_is="bare stub, values decoded")
-        puts = Row(
-            f"backlog of {self.events // 4:,} single puts → verdicts", "changes/s", 1.2, at_most=False,
-            floor_is=row.floor_is,
-        )  # fmt: skip
-        for _ in range(self.rounds):
-            row.floor.append(await self.backlog_of("nothing"))
-            bare.floor.append(await self.backlog_of("decoding"))
-            row.product.append(await self.backlog_of("verdicts"))
-            puts.floor.append(await self.backlog_of("nothing", single=True))
-            puts.product.append(await self.backlog_of("verdicts", single=True))
-        bare.product = row.product
-        return [row, bare, puts]
-
-    async def live(self) -> list[Row]:
-        """Changes a second, from the first of a storm as fast as etcd takes it until every verdict is right."""
-        row = Row(f"storm of {self.events:,} changes, as fast as etcd takes them → verdicts", "changes/s", None)
-        for _ in range(self.rounds):
-            row.product.append(await self.backlog_of("verdicts", frozen=False))
-        return [row]
-
-    async def backlog_of(self, role: str, *, single: bool = False, frozen: bool = True) -> float:
-        """Give the changes a second of a role: of transactions, or of a quarter as many single puts.
-
-        :param frozen: whether it gets them all at once, when they are written, or as they come.
-        """
-        events = self.events // 4 if single else self.events
-        last = {"verdicts": (), "prototype": (self.fleet.ids[-1],)}.get(role, (self.fleet.sides[-1][0],))
-        async with Side(role, self.etcd.url, *last) as side:
-            await side.hear("ready")
-            await asyncio.sleep(SETTLED)
-            began = time.monotonic()
-            if frozen:
-                side.freeze()
-            await (self.writer.put_each if single else self.writer.write)(self.fleet.flips(events))
-            await self.writer.put(self.fleet.flip(self.fleet.n - 1, 0))
-            if frozen:
-                began = time.monotonic()
-                side.thaw()
-            seconds = (await side.hear("last"))["at"] - began
-            if role == "verdicts":
-                verdicts = (await side.hear("verdicts"))["verdicts"]
-                assert verdicts == self.fleet.verdicts(self.etcd), "a verdict is not what etcd says"
-            return float(events / seconds)
 
     # -- one change at a time
 
@@ -252,6 +198,14 @@ class Bench:
                 await seen.count(self.fleet.n)
                 held.append(await _resident(service))
         return held
+
+    async def backlog(self) -> list[Row]:
+        """Many changes until every verdict is right, beside their floors."""
+        return await backlog.rows(self)
+
+    async def followed(self) -> list[Row]:
+        """The same of the product alone, and a storm as it comes."""
+        return await backlog.followed(self)
 
     async def prototype(self) -> list[Row]:
         """What the least takes that goes to work this way, beside the same floors."""

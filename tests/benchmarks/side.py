@@ -14,6 +14,7 @@ import psutil
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+SETTLED = 1.0  # seconds from ready to the first measurement
 PATIENCE = 60.0  # seconds for one line; what takes longer is broken, not slow
 LINE = 64 << 20  # bytes
 

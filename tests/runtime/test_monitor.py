@@ -335,10 +335,10 @@ async def test_lists_in_the_middle_of_changes_lose_nothing(served: Served, monke
         await monitor.synced()
         for _ in range(40):
             for pair in random.choices([*pairs], k=random.randrange(1, 12)):  # all before the loop has a turn
-                primary, secondary = random.choice([*words]), random.choice([*words])
                 if random.random() < 0.2:
                     served.delete(pair.config)
-                pairs[pair] = primary, secondary, version = primary, secondary, random.randrange(1, 9)
+                primary, secondary, version = random.choice([*words]), random.choice([*words]), random.randrange(1, 9)
+                pairs[pair] = primary, secondary, version
                 served.txn(pair.keys(words[primary], words[secondary], version=version))
             await anyio.sleep(random.choice([0, 0, 0.001, 0.02]))
         wanted = {pair.id: site.record(*stands) for pair, stands in pairs.items()}
