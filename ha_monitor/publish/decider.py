@@ -86,7 +86,8 @@ class Decider:
             return None
         if isinstance(wanted, Put) and (standing == wanted.value or self._is_paused(family, id_, now)):
             return None
-        grounds = () if fence is None else _grounds(family, id_, wanted)
+        # The one who writes alone is put right by what it hears next, but what is deleted is not written again.
+        grounds = () if fence is None and isinstance(wanted, Put) else _grounds(family, id_, wanted)
         if grounds is None:
             return None  # another verdict is to come, and is heard of
         if fence is not None and self.freezer is not None:
