@@ -164,7 +164,7 @@ class Connection:
         self.lease = self._stubs.lease
         self.maintenance = self._stubs.maintenance
         # Without hasleader a member cut off from its quorum keeps a watch open, silent for good.
-        self.metadata: tuple[tuple[str, str], ...] = (("hasleader", "true"),)
+        self.metadata = grpc.aio.Metadata(("hasleader", "true"))  # made once: gRPC makes one of a tuple for each call
         self.lost: str | None = None
         self.scopes: set[anyio.CancelScope] = set()
 
@@ -193,7 +193,7 @@ class Connection:
             answer = await self._stubs.auth.Authenticate(request, timeout=CALL_TIMEOUT)
         except rpc.AioRpcError as error:
             raise translate(error, f"log in to {self.url} as {self.access.user}") from error
-        self.metadata = (("hasleader", "true"), ("token", answer.token))
+        self.metadata = grpc.aio.Metadata(("hasleader", "true"), ("token", answer.token))
 
     async def close(self) -> None:
         """End the channel; nobody may be in a call on it."""
