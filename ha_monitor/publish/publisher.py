@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-IN_FLIGHT = 4
-"""Transactions under way at once. Chosen: etcd is busy with one while the next is built and a third travels."""
+IN_FLIGHT = 16
+"""Transactions under way at once. Three keep etcd and us busy; in a storm of somebody else's writes, which has as many
+under way, it is our share of etcd: a record comes through in half of the time that it takes with 4 (measured)."""
 
 LOOKS = 1_000
-"""Records looked at in one go: a few milliseconds, and more than can be under way, so that not all of them wait."""
+"""Records decided on in one go: a few milliseconds."""
 
 
 class Publisher:
@@ -67,6 +68,8 @@ class Publisher:
         self._pending = FairQueue()
         self._in_flight: dict[tuple[Family, str], Write] = {}
         self._backoff = Backoff()
+        self._pause_ends = 0.0
+        """When the pause after a failure is over (monotonic seconds): one for all transactions that failed together."""
         self._open = False
         self._resting: list[asyncio.Event] = []
         """Of the senders that have nothing to do."""
@@ -148,17 +151,17 @@ class Publisher:
             self._resting.pop().set()
 
     def _next_batch(self) -> tuple[Batch | None, int]:
-        """Give the next transaction, where there is one, and how many records were looked at for it."""
+        """Give the next transaction, where there is one, and how many records were decided on for it."""
         batch = Batch()
         waiting: dict[tuple[Family, str], float] = {}
         looked = 0
         while self._pending and looked < LOOKS:
-            looked += 1
             family, id_, since = self._pending.pop()
             key = (family, id_)
             if key in self._in_flight:
                 waiting[key] = since
                 continue
+            looked += 1
             write = self.records.decide(family, id_, since)
             if write is None:
                 continue
@@ -201,7 +204,10 @@ class Publisher:
         self.failures += 1
         try:
             self._on_fault(error)
-            await anyio.sleep(self._backoff.delay())
+            now = self._clock.monotonic()
+            if self._pause_ends <= now:
+                self._pause_ends = now + self._backoff.delay()
+            await anyio.sleep(self._pause_ends - now)
         finally:
             for write in batch:
                 del self._in_flight[write.family, write.id]

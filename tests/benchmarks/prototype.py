@@ -14,13 +14,12 @@ import grpc
 import msgspec
 from aetcd import rpc
 
-from tests.benchmarks.fleet import CONFIGS, IN_A_TRANSACTION, LARGE, RECORDS, STATES
+from tests.benchmarks.fleet import CONFIGS, IN_A_TRANSACTION, IN_FLIGHT, LARGE, RECORDS, STATES
 from tests.support.etcd import range_end
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-IN_FLIGHT = 4  # as the product
 _encode, _decode = msgspec.json.Encoder(order="sorted").encode, msgspec.json.Decoder().decode
 
 

@@ -9,13 +9,18 @@ import anyio
 import pytest
 
 from ha_monitor import EtcdRefused, HaMonitor, Settings, Status
+from ha_monitor.publish.publisher import IN_FLIGHT
+from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION
 from ha_monitor.testing import MemoryEtcd, run
+from ha_monitor.watch.backoff import Backoff
 from tests.support import site
 from tests.testing.fleet import STATE_TIMEOUT, TOLD_WITHIN, Fleet, ready, unready, until
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    from ha_monitor.measures import PublishMeasures
 
 
 def virtual(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -32,6 +37,12 @@ def primary(monitor: HaMonitor, number: int = 0) -> Status:
     resource = monitor.get("ha_interface", f"ha{number}")
     assert resource is not None
     return resource.entries["primary"].status
+
+
+def published(monitor: HaMonitor) -> PublishMeasures:
+    measures = monitor.measures().publish
+    assert measures is not None
+    return measures
 
 
 @virtual
@@ -238,6 +249,20 @@ async def test_a_full_disk_is_told_and_what_was_to_be_written_is_written_afterwa
         fleet.etcd.disarm()
         await ready(monitor)
         await fleet.right()
+
+
+@virtual
+async def test_transactions_that_failed_together_pause_together() -> None:
+    etcd, pairs = MemoryEtcd(), [site.HaInterface() for _ in range(IN_FLIGHT * COMPARISONS_IN_A_TRANSACTION)]
+    etcd.txn(site.ha_template())
+    for pair in pairs:
+        etcd.txn(pair.keys())
+    etcd.fill_up()
+    async with etcd.monitor() as monitor:
+        await monitor.synced()
+        await until(lambda: published(monitor).failures >= IN_FLIGHT, 1.0, lambda: published(monitor))
+        etcd.disarm()
+        await until(lambda: published(monitor).published == len(pairs), 6 * Backoff().first, lambda: published(monitor))
 
 
 def user_settings(folder: Path) -> dict[str, Any]:
