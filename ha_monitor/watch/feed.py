@@ -184,12 +184,13 @@ class Feed:
             await self._take(Events(reply.events))
             for _ in range(TURNS):
                 await asyncio.sleep(0)
-        self._continuity.happened(reply.events)
+            self._continuity.happened(reply.events)
         if await self._list_is_shorter(lag, reply):
             log.info("%s: listed again, since it is far behind", self.prefix)
             await self._take(Behind())
             return False
         if not few:
+            self._continuity.happened(reply.events)  # only now: a question that fails leaves them untaken
             await self._take(Events(reply.events))
         return True
 
