@@ -170,29 +170,19 @@ class Feed:
                     self._unanswered_since = None
                     if not reply.events:
                         await self._take(Progress(reply.header.revision, self._in_line(reply)))
-                    elif not await self._take_events(lag, reply):
+                    elif await self._list_is_shorter(lag, reply):
+                        log.info("%s: listed again, since it is far behind", self.prefix)
+                        await self._take(Behind())
                         return
+                    else:
+                        self._continuity.happened(reply.events)
+                        await self._take(Events(reply.events))
+                        if len(reply.events) <= FEW:
+                            await _let_them_go_first()
                     del reply  # of 100,000 events, it may be, and the next one is long in coming
             finally:
                 self._stream = None
                 self._unanswered_since = None
-
-    async def _take_events(self, lag: Lag, reply: rpc.WatchResponse) -> bool:
-        """Take the events of a reply; tells whether the watch is to go on, rather than a list."""
-        few = len(reply.events) <= FEW
-        if few:
-            await self._take(Events(reply.events))
-            for _ in range(TURNS):
-                await asyncio.sleep(0)
-            self._continuity.happened(reply.events)
-        if await self._list_is_shorter(lag, reply):
-            log.info("%s: listed again, since it is far behind", self.prefix)
-            await self._take(Behind())
-            return False
-        if not few:
-            self._continuity.happened(reply.events)  # only now: a question that fails leaves them untaken
-            await self._take(Events(reply.events))
-        return True
 
     async def _list_is_shorter(self, lag: Lag, reply: rpc.WatchResponse) -> bool:
         """Tell whether a list brings what is to come sooner than the watch."""
@@ -295,6 +285,12 @@ class Feed:
                 await stream.ask_progress()
         except EtcdUnavailable as error:
             log.debug("%s", error)  # the reader of the stream meets the same, and acts
+
+
+async def _let_them_go_first() -> None:
+    """Give turns to what a few events set off: bare ones, as no work is half done, and :func:`_a_turn` is slow."""
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
 
 
 async def _a_turn() -> None:
