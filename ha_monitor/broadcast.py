@@ -53,11 +53,13 @@ class Subscription:
             self._ready.clear()
             await self._ready.wait()
 
-    def take(self) -> list[Change] | Resync:
-        """Take all that is queued, or the marker that stands for it."""
+    def take(self, at_most: int | None = None) -> list[Change] | Resync:
+        """Take all that is queued, or the first ``at_most`` of it, or the marker that stands for it."""
         if self._missed:
             missed, self._missed = self._missed, 0
             return Resync(missed)
+        if at_most is not None:
+            return [self._queue.popleft() for _ in range(min(at_most, len(self._queue)))]
         taken = list(self._queue)
         self._queue.clear()
         return taken

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("ha_monitor")
 
-AT_ONCE, PAUSE = 50, 0.05
-"""Lines that are logged in one go, and the seconds of pause after them. Chosen: 1,000 lines a second are more than
-anybody reads, and take 4 % of a core: what is published goes before what is said of it."""
+AT_ONCE, PAUSE = 10, 0.01
+"""Lines that are logged in one go, and the seconds before that: what is published goes before what is said of it, and a
+line written at once holds up the record by 0.1 ms (measured). Chosen: 1,000 lines a second are more than anybody reads,
+and take 4 % of a core."""
 
 
 @click.command()
@@ -83,15 +84,15 @@ async def _log_changes(monitor: HaMonitor, draw: bool) -> None:
         resources = monitor.progress().resources
         problems = sum(1 for _ in monitor.problems())
         log.info("synced: %d resources, %d problems", resources, problems)
-        lines = 0
-        async for change in changes:
-            if isinstance(change, Resync):
-                log.warning("%d changes came faster than they could be logged", change.missed)
-            else:
+        while not changes.ended:
+            await changes.wait()
+            await anyio.sleep(PAUSE)
+            taken = changes.take(AT_ONCE)
+            if isinstance(taken, Resync):
+                log.warning("%d changes came faster than they could be logged", taken.missed)
+                continue
+            for change in taken:
                 log.info("%s", _line(change), extra=_fields(change))
-            lines += 1
-            if not lines % AT_ONCE:
-                await anyio.sleep(PAUSE)
 
 
 def _line(change: Change) -> str:
