@@ -79,9 +79,8 @@ class EtcdClient:
             if self._connection is None or self._connection.lost is not None:
                 fresh = Connection(self._urls[self._at % len(self._urls)], self._access, self._connect)
                 try:
-                    async with fresh.guard():
-                        await fresh.authenticate()
-                        await self._ask_version(fresh)
+                    await fresh.authenticate()
+                    await self._ask_version(fresh)
                 except BaseException:
                     self._at += 1
                     with anyio.CancelScope(shield=True):
@@ -93,8 +92,8 @@ class EtcdClient:
     async def _ask_version(self, connection: Connection) -> None:
         """Learn whether an answer to a progress request is in line with the events (etcd#15220)."""
         try:
-            status = await connection.maintenance.Status(
-                rpc.StatusRequest(), timeout=CALL_TIMEOUT, metadata=connection.metadata
+            status = await connection.ask(
+                lambda c: c.maintenance.Status(rpc.StatusRequest(), timeout=CALL_TIMEOUT, metadata=c.metadata)
             )
         except rpc.AioRpcError as error:
             fault = translate(error, f"connect to {connection.url}")
@@ -134,8 +133,7 @@ class EtcdClient:
         for last in (False, True):
             connection = await self.connection()
             try:
-                async with connection.guard():
-                    return await make(connection)
+                return await connection.ask(make)
             except rpc.AioRpcError as error:
                 fault = translate(error, doing)
                 if isinstance(fault, EtcdTokenInvalid) and not last:
@@ -148,8 +146,7 @@ class EtcdClient:
 
     async def login_again(self, connection: Connection) -> None:
         """Get a fresh token. Raises :class:`~ha_monitor.errors.EtcdRefused` where the credentials are wrong."""
-        async with connection.guard():
-            await connection.authenticate()
+        await connection.authenticate()
 
     async def range(self, request: rpc.RangeRequest, doing: str, timeout: float = CALL_TIMEOUT) -> rpc.RangeResponse:
         """Read keys, linearizably unless the request says otherwise."""
