@@ -26,6 +26,7 @@ from ha_monitor.statusfile import keep_status_file
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
 
     from ha_monitor.settings import Settings
 
@@ -84,15 +85,21 @@ async def _log_changes(monitor: HaMonitor, draw: bool) -> None:
         resources = monitor.progress().resources
         problems = sum(1 for _ in monitor.problems())
         log.info("synced: %d resources, %d problems", resources, problems)
-        while not changes.ended:
-            await changes.wait()
-            await anyio.sleep(PAUSE)
-            taken = changes.take(AT_ONCE)
-            if isinstance(taken, Resync):
-                log.warning("%d changes came faster than they could be logged", taken.missed)
-                continue
-            for change in taken:
-                log.info("%s", _line(change), extra=_fields(change))
+        try:
+            while not changes.ended:
+                await changes.wait()
+                await anyio.sleep(PAUSE)
+                _log(changes.take(AT_ONCE))
+        finally:
+            _log(changes.take())  # what was published just before the end
+
+
+def _log(changes: Sequence[Change] | Resync) -> None:
+    if isinstance(changes, Resync):
+        log.warning("%d changes came faster than they could be logged", changes.missed)
+        return
+    for change in changes:
+        log.info("%s", _line(change), extra=_fields(change))
 
 
 def _line(change: Change) -> str:
