@@ -73,6 +73,8 @@ class Publisher:
         self._open = False
         self._resting: list[asyncio.Event] = []
         """Of the senders that have nothing to do."""
+        self._called = False
+        """One of them has been called, and has not had its turn yet."""
 
     # -- what the fleet and the views say
 
@@ -125,21 +127,21 @@ class Publisher:
 
     async def _sender(self) -> None:
         """Send one transaction after the other; there to be called, since a task begun for each would cost 60 µs."""
-        called = asyncio.Event()
+        called, more = asyncio.Event(), True
         while True:
+            called.clear()
+            self._resting.append(called)
+            if more:
+                self._call_a_sender()
+            await called.wait()
+            self._called = False
             batch, looked = self._next_batch() if self._may_send else (None, 0)
+            more = batch is not None or looked == LOOKS
             if batch is not None:
                 self._call_a_sender()
                 await self._send(batch)
-                continue
-            if looked == LOOKS:
-                await anyio.lowlevel.checkpoint()
-                continue
-            if self.idle:
+            elif self.idle:
                 self.fault = ""  # what could not be written is no longer wanted: its resource ended, say
-            called.clear()
-            self._resting.append(called)
-            await called.wait()
 
     @property
     def _may_send(self) -> bool:
@@ -147,7 +149,12 @@ class Publisher:
         return self._open and not (self.fault and self._in_flight)
 
     def _call_a_sender(self) -> None:
-        if self._pending and self._resting and self._open:
+        """Have the next transaction begun: one in each turn of the event loop, however many were answered in the last.
+
+        To build one takes 5 ms, and 16 of them in one turn would keep everybody else waiting.
+        """
+        if self._pending and self._resting and self._open and not self._called:
+            self._called = True
             self._resting.pop().set()
 
     def _next_batch(self) -> tuple[Batch | None, int]:

@@ -30,7 +30,7 @@ PAGE = 10_000
 EVERYTHING = 100_000_000
 POLLED_EVERY = 10.0
 BEAT = 0.002  # seconds between two looks at how long a turn takes
-QUIET = 4.0  # seconds without a change, after which a backlog is over: a list of 200,000 keys takes two
+QUIET = 10.0  # seconds without a change, after which a backlog is over: a list of 200,000 keys takes two to five
 _decode = msgspec.json.Decoder().decode
 
 
