@@ -137,16 +137,12 @@ class EtcdClient:
             except rpc.AioRpcError as error:
                 fault = translate(error, doing)
                 if isinstance(fault, EtcdTokenInvalid) and not last:
-                    await self.login_again(connection)
+                    await connection.authenticate()
                     continue
                 if isinstance(fault, _OTHER_CONNECTION):
                     self.abandon(connection, str(fault))
                 raise fault from error
         raise AssertionError("unreachable")
-
-    async def login_again(self, connection: Connection) -> None:
-        """Get a fresh token. Raises :class:`~ha_monitor.errors.EtcdRefused` where the credentials are wrong."""
-        await connection.authenticate()
 
     async def range(self, request: rpc.RangeRequest, doing: str, timeout: float = CALL_TIMEOUT) -> rpc.RangeResponse:
         """Read keys, linearizably unless the request says otherwise."""

@@ -258,7 +258,8 @@ class Feed:
     async def _login_again(self) -> None:
         """Get a fresh token: etcd 3.5 says "permission denied" for one that has expired, too."""
         try:
-            await self._client.login_again(await self._client.connection())
+            connection = await self._client.connection()
+            await connection.authenticate()
         except EtcdError as error:
             log.debug("%s: %s", self.prefix, error)
 
