@@ -52,10 +52,11 @@ class Maintained:
         return found.until is not None and found.until <= self._clock.time()
 
     def _changed(self, type_: str, id_: str) -> None:
+        self._watch_the_clock(type_, id_)  # first: should the time be over by now, it is so for whoever is told, too
         self._on_change(type_, id_)
-        self._watch_the_clock(type_, id_)
 
-    def _watch_the_clock(self, type_: str, id_: str) -> None:
+    def _watch_the_clock(self, type_: str, id_: str) -> bool:
+        """Have the clock looked at when a freeze ends; tells whether that is still to come."""
         at = (type_, id_)
         timer = self._timers.pop(at, None)
         if timer is not None:
@@ -63,16 +64,14 @@ class Maintained:
         found = self.view.items.get(at)
         until = None if found is None else found.maintenance.until
         if until is None:
-            return
+            return False
         left = until - self._clock.time()
         if left <= 0:
-            return
+            return False
 
         def look() -> None:
-            if until <= self._clock.time():
-                del self._timers[at]
+            if not self._watch_the_clock(type_, id_):  # a timer may come a hair too early
                 self._on_change(type_, id_)
-            else:
-                self._watch_the_clock(type_, id_)
 
         self._timers[at] = self._clock.call_later(min(left, LONGEST_WAIT), look)
+        return True
