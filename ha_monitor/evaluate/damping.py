@@ -91,7 +91,7 @@ def _turns(damping: Damping, turns: tuple[float, ...], now: float) -> tuple[floa
     """Give the turns that still count, no more of them than it takes to tell that there are too many."""
     if not damping.turns:
         return ()
-    return tuple(at for at in turns if at > now - damping.window)[-damping.turns - 1 :]
+    return tuple(at for at in turns if at + damping.window > now)[-damping.turns - 1 :]
 
 
 def give_up(damped: Damped) -> Damped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ha_monitor.evaluate.damping import Damped, Damping, all_down, damp, give_up
@@ -144,3 +144,16 @@ def test_what_flaps_is_never_up(history: list[tuple[float, Status]], rise: float
     for moment in play(Damping(rise, fall, turns, 10.0), history, 1000.0):
         if moment.damped.flapping:
             assert moment.counts in (DOWN, FAIL)
+
+
+@given(st.floats(0, 1e6), st.floats(0.1, 1e3), SPANS)
+@example(0.8395932076435852, 10.0, 0.0)
+def test_at_the_time_that_was_named_something_else_counts(turned: float, span: float, rise: float) -> None:
+    """Whatever the two round to: who comes at that very moment is not told to come at it once more."""
+    for damping in (Damping(turns=1, window=span), Damping(rise=rise, fall=span)):
+        damped = damp(damping, damp(damping, None, DOWN, turned / 2), UP, turned / 2)
+        damped = damp(damping, damped, DOWN, turned)
+        while damped.due is not None:
+            now = damped.due
+            damped = damp(damping, damped, DOWN, now)
+            assert damped.due is None or damped.due > now
