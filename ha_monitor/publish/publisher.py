@@ -134,9 +134,11 @@ class Publisher:
             if more:
                 self._call_a_sender()
             await called.wait()
-            self._called = False
             batch, looked = self._next_batch() if self._may_send else (None, 0)
             more = batch is not None or looked == LOOKS
+            if more and batch is None:
+                await asyncio.sleep(0)  # who calls itself does not wait
+            self._called = False
             if batch is not None:
                 self._call_a_sender()
                 await self._send(batch)
