@@ -69,6 +69,7 @@ class Fleet:
         self._workers = workers
         self._clock = clock
         self._settles: deque[Unit] = deque()
+        self._chores: deque[Iterator[None]] = deque()
         self._waiting = 0
         self._gone: dict[Unit, list[Entry]] = {}
         self._overdue: set[Entry] = set()
@@ -91,8 +92,9 @@ class Fleet:
 
     @property
     def idle(self) -> bool:
-        """Whether every resource is rendered and every entry evaluated."""
-        return not (self._settles or self._waiting or any(family.unrendered for family in self.families.values()))
+        """Whether every resource is rendered and every entry evaluated, and nothing else is to be done."""
+        unrendered = any(family.unrendered for family in self.families.values())
+        return not (self._settles or self._waiting or self._chores or unrendered)
 
     def _entries(self) -> Iterator[Entry]:
         for family in self.families.values():
@@ -118,16 +120,22 @@ class Fleet:
                 return True
         for family in self.families.values():
             while family.unrendered and time.perf_counter() < until:
-                self._render(family, family.unrendered.popitem(last=False)[0], changes)
-                if not family.unrendered:
-                    family.unrendered.clear()  # gives back the memory of all that were in it
+                self._render(family, family.unrendered.pop(), changes)
+        while self._chores and time.perf_counter() < until:
+            if next(self._chores[0], True):
+                self._chores.popleft()
         if changes:
             self.on_changes(changes)
-        return bool(self._settles) or any(family.unrendered for family in self.families.values())
+        return bool(self._settles or self._chores or any(family.unrendered for family in self.families.values()))
 
     def render_soon(self, family: Family, ids: Iterable[str]) -> None:
         """Have resources rendered anew."""
-        family.unrendered.update(dict.fromkeys(ids))
+        family.unrendered.put(ids)
+        self._work.set()
+
+    def do_soon(self, chore: Iterator[None]) -> None:
+        """Have something done that takes long for a large fleet: a piece of it each time that it is asked to go on."""
+        self._chores.append(chore)
         self._work.set()
 
     def settle_soon(self, unit: Unit) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ha_monitor.errors import Problem
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from ha_monitor.lang.kinds import Kind
     from ha_monitor.lang.template import Template
     from ha_monitor.reading.state import StateReader
+    from ha_monitor.watch.states import StateView
     from ha_monitor.watch.views import KeyView
     from ha_monitor.watch.watches import Source
 
@@ -26,6 +29,8 @@ log = logging.getLogger(__name__)
 
 HANDLER = "monitoring_worker"
 _SUFFIX = "_monitoring"
+
+_RECORDS = 100  # looked at in one piece of work, far below a millisecond
 
 
 class Templates:
@@ -169,20 +174,11 @@ class Templates:
             self._watches.states(self._keyspace.states(type_), self._read_state)
 
     def _render_all(self, family: Family) -> None:
-        def render() -> None:
-            self._fleet.render_soon(family, {**family.configs.items, **family.units})
-
-        def look_for_orphans() -> None:
-            """Have the records looked at whose resource ended while nobody watched."""
-            if family.records is not None and self._outlet is not None:
-                for id_ in family.records.ids():
-                    if id_ not in family.configs.items:
-                        self._outlet.want(family, id_)
-
-        family.configs.when_synced(render)
-        records = family.records
-        if records is not None:  # of its own accord, so that the event loop may have a turn between the two
-            family.configs.when_synced(lambda: records.when_synced(look_for_orphans))
+        configs, records, outlet = family.configs, family.records, self._outlet
+        configs.when_synced(lambda: self._fleet.render_soon(family, chain(configs.items, family.units)))
+        if records is not None and outlet is not None:
+            look = partial(self._fleet.do_soon, _look_for_orphans(family, records, outlet))
+            configs.when_synced(partial(records.when_synced, look))
 
     def _dropped(self, template_id: str, type_: str | None) -> None:
         """End the resources of a template that is no more; another template of that type takes its place."""
@@ -199,3 +195,12 @@ class Templates:
     def _others(self, template_id: str) -> Iterator[tuple[str, str | None]]:
         assert self._view is not None  # noqa: S101 - only the view calls, once followed
         return ((other, self._type_of(other)) for other in sorted(self._view.items) if other != template_id)
+
+
+def _look_for_orphans(family: Family, records: StateView, outlet: Outlet) -> Iterator[None]:
+    """Have the records looked at whose resource ended while nobody watched; yields after a few."""
+    for number, id_ in enumerate(records.ids(), 1):
+        if id_ not in family.configs.items:
+            outlet.want(family, id_)
+        if not number % _RECORDS:
+            yield

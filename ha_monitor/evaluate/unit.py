@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Protocol
 
 from ha_monitor.evaluate.damping import all_down, damp, give_up
+from ha_monitor.evaluate.renderings import Renderings
 from ha_monitor.evaluate.verdict import active, verdict
 from ha_monitor.model import Status
 
@@ -45,7 +45,7 @@ class Family:
         self.problem: str | None = None
         """Why the template can't be used."""
         self.units: dict[str, Unit] = {}
-        self.unrendered: OrderedDict[str, None] = OrderedDict()  # a dict is slow to give its first
+        self.unrendered = Renderings()
         """Ids that wait to be rendered, anew or for the first time."""
         self.leaving: set[str] = set()
         """Ids whose record is ours, and vouched for by nobody any longer."""

@@ -69,7 +69,7 @@ class Decider:
             return None
         cell = family.records.at(record)
         standing = _value(cell)
-        if id_ in family.unrendered and id_ in family.units:
+        if id_ in family.unrendered.ids and id_ in family.units:
             return None  # what is known of it is out of date; once it is rendered anew, it is looked at again
         now = self._clock.monotonic()
         wanted = desire(family, id_, self._form, standing, self._state_timeout, now)

@@ -56,7 +56,7 @@ def desire(family: Family, id_: str, form: Publish, standing: bytes | None, stat
     :param now: monotonic seconds.
     """
     unit = family.units.get(id_)
-    if unit is None and id_ in family.unrendered:
+    if unit is None and id_ in family.unrendered.ids:
         return _KEEP  # a resource of which nothing is known so far, and whose record may be right
     if unit is None or (unit.foreign and not unit.missing):
         ours = id_ in family.leaving or (unit is None and standing is not None and _claims(family, standing, form))

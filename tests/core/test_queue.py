@@ -1,7 +1,13 @@
-"""The publisher's queue: a storm in one type holds up no other."""
+"""The queues: of records, in which a storm in one type holds up no other, and of renderings."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ha_monitor.evaluate.renderings import Renderings
 from ha_monitor.evaluate.unit import Family
 from ha_monitor.publish.queue import FairQueue
 from ha_monitor.watch.views import KeyView
@@ -21,3 +27,18 @@ def test_types_take_turns_and_a_record_asked_for_again_keeps_its_place() -> None
     assert len(queue) == 0
     queue.put(quiet, "a", 4.0)
     assert queue.pop() == (quiet, "a", 4.0)
+
+
+@given(st.lists(st.none() | st.lists(st.sampled_from("abcdef")), max_size=30))
+def test_renderings_come_once_and_in_order(steps: list[list[str] | None]) -> None:
+    """Lists of ids are put, ``None`` takes one. The oracle is an ordered dict."""
+    renderings, oracle = Renderings(), OrderedDict[str, None]()
+    for ids in steps:
+        if ids is not None:
+            renderings.put(ids)
+            oracle.update(dict.fromkeys(ids))
+        elif oracle:
+            assert renderings.pop() == oracle.popitem(last=False)[0]
+        assert list(renderings) == list(oracle)
+        assert renderings.ids == oracle.keys()
+        assert len(renderings) == len(oracle)
