@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from aetcd import rpc
@@ -10,7 +11,7 @@ from aetcd import rpc
 from ha_monitor.watch.views import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _DELETE = rpc.Event.EventType.DELETE
 
@@ -91,8 +92,9 @@ class Roster(View):
         """Give how many members and owners there are."""
         return len(self.members) + len(self.owners)
 
-    def _keys(self) -> Iterable[bytes]:
-        return [self.member_key(member) for member in self.members] + [self.shard_key(shard) for shard in self.owners]
+    def _keys(self) -> Iterator[bytes]:
+        members, owners = tuple(self.members), tuple(self.owners)
+        return chain(map(self.member_key, members), map(self.shard_key, owners))
 
     def _put(self, key: bytes, item: rpc.KeyValue) -> None:
         kind, _, name = self._text(key).partition("/")

@@ -10,7 +10,7 @@ from ha_monitor.reading.maintenance import read_maintenance
 from ha_monitor.watch.views import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterator
 
     from ha_monitor.model import Maintenance
 
@@ -37,8 +37,12 @@ class MaintenanceView(View):
         type_, slash, id_ = key[self._cut :].partition(b"/")
         return bool(type_ and slash and id_) and b"/" not in id_
 
-    def _keys(self) -> Iterable[bytes]:
-        return [self.key(f"{type_}/{id_}") for type_, id_ in self.items]
+    def size(self) -> int:
+        """Give how many are frozen."""
+        return len(self.items)
+
+    def _keys(self) -> Iterator[bytes]:
+        return (self.key(f"{type_}/{id_}") for type_, id_ in tuple(self.items))
 
     def _put(self, key: bytes, item: rpc.KeyValue) -> None:
         at, fresh = self._at(key), Frozen(read_maintenance(item.value), item.mod_revision)

@@ -14,7 +14,7 @@ class Sink(Protocol):
     """Keeps the items of a prefix."""
 
     def size(self) -> int:
-        """Give about how many keys there are, at no cost."""
+        """Give about how many keys there are."""
 
     def count(self) -> int | None:
         """Give how many keys there are, as far as list and watch have brought them; ``None`` where it can't tell."""

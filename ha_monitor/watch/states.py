@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from aetcd import rpc
 
-from ha_monitor.watch.views import View
+from ha_monitor.watch.views import View, slices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ha_monitor.reading.state import State, StateReader
 
@@ -91,17 +91,6 @@ def _each(sleeper: Sleeper | None) -> tuple[Sleeper, ...]:
     return sleeper.sleepers if isinstance(sleeper, Crowd) else (sleeper,)
 
 
-def _slices(events: Sequence[rpc.Event]) -> Iterator[Sequence[rpc.Event]]:
-    """Give the events in slices; those of one revision changed together, and stay together."""
-    begin, total = 0, len(events)
-    while begin < total:
-        end = begin + EVENTS_IN_A_SLICE
-        while end < total and events[end].kv.mod_revision == events[end - 1].kv.mod_revision:
-            end += 1
-        yield events[begin:end]
-        begin = end
-
-
 class StateView(View):
     """The state keys under a prefix, and the published records, which are state keys too."""
 
@@ -111,6 +100,8 @@ class StateView(View):
         self.on_record: Callable[[str], None] | None = None
         """Told of each change of a record, by id, where we publish under this prefix."""
         self._cells: dict[bytes, Cell] = {}
+        self._there = 0
+        """How many of them have a state."""
         self._dirty: list[Cell] = []
         self._ahead: dict[bytes, int] = {}
         """Revisions of our own writes that the watch has not brought yet."""
@@ -145,9 +136,9 @@ class StateView(View):
         """How many of our own writes the watch has not brought yet."""
         return len(self._ahead)
 
-    def ids(self) -> Iterable[str]:
-        """Give the ids of the keys that are there."""
-        return [self._text(key) for key, cell in self._cells.items() if cell.state is not None]
+    def ids(self) -> Iterator[str]:
+        """Give the ids of the keys that are there, each as it is reached."""
+        return map(self._text, self._keys())
 
     def size(self) -> int:
         """Give how many are there, or are hung on."""
@@ -155,7 +146,7 @@ class StateView(View):
 
     def count(self) -> int | None:
         """Give how many keys there are; ``None`` while there is something of ours that the watch has not brought."""
-        return None if self._ahead else super().count()
+        return None if self._ahead else self._there + len(self._others)
 
     def list_begins(self) -> None:
         """Begin a list; the store may be another one than our writes went to."""
@@ -176,7 +167,7 @@ class StateView(View):
     def apply(self, events: Sequence[rpc.Event]) -> Iterator[None]:
         """Apply events, in order."""
         read, known = self.read, self._cells.get
-        for number, some in enumerate(_slices(events)):
+        for number, some in enumerate(slices(events, EVENTS_IN_A_SLICE)):
             if number:
                 yield
             quick = self.on_record is None and not self._ahead
@@ -189,6 +180,8 @@ class StateView(View):
                     # Most of what a storm brings: what _change and _set come to here, without two calls for each.
                     cell.revision = revision
                     if cell.state is not state:
+                        if state is None or cell.state is None:
+                            self._there += 1 if cell.state is None else -1
                         cell.state = state
                         if not cell.dirty:
                             cell.dirty = True
@@ -223,8 +216,9 @@ class StateView(View):
                 pass  # it is one, and hardly ever has anybody who hangs on it
         return True
 
-    def _keys(self) -> Iterable[bytes]:
-        return [key for key, cell in self._cells.items() if cell.state is not None]
+    def _keys(self) -> Iterator[bytes]:
+        at = self._cells.get
+        return (key for key in tuple(self._cells) if (cell := at(key)) is not None and cell.state is not None)
 
     def _put(self, key: bytes, item: rpc.KeyValue) -> None:
         self._change(key, self._cells.get(key), self.read[item.value], item.mod_revision)
@@ -255,6 +249,8 @@ class StateView(View):
         cell.revision = revision
         if cell.state is state:
             return False
+        if state is None or cell.state is None:
+            self._there += 1 if cell.state is None else -1
         cell.state = state
         if cell.sleeper is not None:
             if not cell.dirty:

@@ -13,11 +13,24 @@ from aetcd import rpc
 from ha_monitor.reading.envelope import Envelope, read_envelope, read_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _DELETE = rpc.Event.EventType.DELETE
-_SLICE = 2_000  # items between two turns of the event loop: they take a few milliseconds
 _DECODED = 1_024  # configs kept decoded: what one burst of renderings follows foreign keys to
+
+ITEMS_IN_A_SLICE = 500
+"""Items between two turns of the event loop: a millisecond or two, of each of the feeds that list at once."""
+
+
+def slices(events: Sequence[rpc.Event], length: int) -> Iterator[Sequence[rpc.Event]]:
+    """Give events in slices of about ``length``; those of one revision changed together, and stay together."""
+    begin, total = 0, len(events)
+    while begin < total:
+        end = begin + length
+        while end < total and events[end].kv.mod_revision == events[end - 1].kv.mod_revision:
+            end += 1
+        yield events[begin:end]
+        begin = end
 
 
 class View:
@@ -51,12 +64,12 @@ class View:
         self._lists += 1
 
     def size(self) -> int:
-        """Give about how many keys there are, at no cost."""
+        """Give about how many keys there are."""
         raise NotImplementedError
 
     def count(self) -> int | None:
         """Give how many keys there are under the prefix; ``None`` where that can't be told now."""
-        return sum(1 for _ in self._keys()) + len(self._others)
+        return self.size() + len(self._others)
 
     def put_items(self, items: Sequence[rpc.KeyValue]) -> Iterator[None]:
         """Take some items of a list. Yields between slices of the work, so that the event loop may have its turn."""
@@ -67,15 +80,18 @@ class View:
                 self._put(key, item)
             else:
                 self._others.add(key)
-            if not number % _SLICE:
+            if not number % ITEMS_IN_A_SLICE:
                 yield
 
     def list_ends(self, revision: int) -> Iterator[None]:
         """Drop what the list did not have: it was deleted while nobody listened. Yields as :meth:`put_items`."""
         seen, self._seen = self._seen or set(), None
         if self._lists > 1:  # the very first finds nothing to drop
-            for key in [key for key in self._keys() if key not in seen]:
-                self._delete(key, revision)
+            for number, key in enumerate(self._keys(), 1):
+                if key not in seen:
+                    self._delete(key, revision)
+                if not number % ITEMS_IN_A_SLICE:
+                    yield
             yield
         if not self.synced:
             self.synced = True
@@ -86,19 +102,20 @@ class View:
 
     def apply(self, events: Sequence[rpc.Event]) -> Iterator[None]:
         """Apply events, in order. Yields as :meth:`put_items`."""
-        for event in events:
-            item = event.kv
-            key, deleted = item.key, event.type == _DELETE
-            if self._is_ours(key):
-                if deleted:
-                    self._delete(key, item.mod_revision)
+        for some in slices(events, ITEMS_IN_A_SLICE):
+            for event in some:
+                item = event.kv
+                key, deleted = item.key, event.type == _DELETE
+                if self._is_ours(key):
+                    if deleted:
+                        self._delete(key, item.mod_revision)
+                    else:
+                        self._put(key, item)
+                elif deleted:
+                    self._others.discard(key)
                 else:
-                    self._put(key, item)
-            elif deleted:
-                self._others.discard(key)
-            else:
-                self._others.add(key)
-        yield
+                    self._others.add(key)
+            yield
 
     def _is_ours(self, key: bytes) -> bool:
         return key.find(b"/", self._cut) < 0 and len(key) > self._cut
@@ -107,7 +124,8 @@ class View:
         """Give the id that a key is of."""
         return key[self._cut :].decode("utf-8", "surrogateescape")
 
-    def _keys(self) -> Iterable[bytes]:
+    def _keys(self) -> Iterator[bytes]:
+        """Give the keys that are there, each as it is reached."""
         raise NotImplementedError
 
     def _put(self, key: bytes, item: rpc.KeyValue) -> None:
@@ -158,8 +176,8 @@ class KeyView(View):
         """Give how many of them are ours."""
         return len(self.items)
 
-    def _keys(self) -> Iterable[bytes]:
-        return [self.key(id_) for id_ in self.items]
+    def _keys(self) -> Iterator[bytes]:
+        return (self.key(id_) for id_ in tuple(self.items))
 
     def _put(self, key: bytes, item: rpc.KeyValue) -> None:
         id_ = self._text(key)

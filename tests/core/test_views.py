@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
 from aetcd import rpc
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ha_monitor.reading.state import StateReader, monitoring_dependencies
+from ha_monitor.watch.maintenance import MaintenanceView
 from ha_monitor.watch.states import EVENTS_IN_A_SLICE, StateView
-from ha_monitor.watch.views import KeyView
+from ha_monitor.watch.views import ITEMS_IN_A_SLICE, KeyView, View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 UP, DOWN = b'{"interface":"UP"}', b'{"interface":"DOWN"}'
 
@@ -23,14 +33,14 @@ def gone(id_: str, revision: int) -> rpc.Event:
     return rpc.Event(type=rpc.Event.EventType.DELETE, kv=rpc.KeyValue(key=f"/p/{id_}".encode(), mod_revision=revision))
 
 
-def listed(view: StateView | KeyView, items: list[rpc.KeyValue], revision: int) -> None:
+def listed(view: View, items: list[rpc.KeyValue], revision: int) -> None:
     view.list_begins()
     for work in (view.put_items(items), view.list_ends(revision)):
         for _ in work:
             pass
 
 
-def apply(view: StateView | KeyView, events: list[rpc.Event]) -> None:
+def apply(view: View, events: list[rpc.Event]) -> None:
     for _ in view.apply(events):
         pass
 
@@ -97,6 +107,32 @@ def test_what_changed_together_is_seen_together_wherever_the_work_is_cut() -> No
     after = values(view)
     assert {id_ for id_, value in after.items() if value == UP} == {"first", "second", "third"}
     assert len(after) == EVENTS_IN_A_SLICE + 3
+
+
+def test_configs_that_changed_together_are_seen_together_too() -> None:
+    view = KeyView("/p/")
+    listed(view, [], 1)
+    events = [put(f"{number}", b"{}", 2 + number) for number in range(ITEMS_IN_A_SLICE - 1)]
+    events += [put(id_, b"{}", 100_000) for id_ in ("first", "second", "third")]
+    events += [put(f"{number}", b"[]", 100_001 + number) for number in range(ITEMS_IN_A_SLICE)]
+    turns = 0
+    for _ in view.apply(events):
+        turns += 1
+        assert ("first" in view.items) == ("third" in view.items)
+    assert turns == 2
+    assert len(view.items) == ITEMS_IN_A_SLICE + 3
+
+
+@pytest.mark.parametrize("make", [states, partial(KeyView, "/p/")], ids=["states", "configs"])
+def test_what_is_gone_from_a_long_list_goes_in_slices(make: Callable[[], StateView | KeyView]) -> None:
+    view = make()
+    items = [item(f"{number:05}", UP, 2 + number) for number in range(4 * ITEMS_IN_A_SLICE)]
+    listed(view, items, 10_000)
+    view.list_begins()
+    kept = items[::2]
+    assert sum(1 for _ in view.put_items(kept)) == 2
+    assert sum(1 for _ in view.list_ends(20_000)) >= 4
+    assert view.count() == len(kept)
 
 
 def test_our_own_write_is_known_already_where_the_watch_was_quicker() -> None:
@@ -189,3 +225,36 @@ def test_a_list_finds_the_deletions_that_were_missed_and_tells_of_changes_only()
     listed(view, [item("b", b"2", 6), item("c", b"4", 9)], 9)
     assert changed == ["c", "a"]
     assert set(view.items) == {"b", "c"}
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["put", "delete", "list", "hang", "write"]), st.sampled_from(["a", "b", "c", "d/e", ""])),
+    max_size=40,
+)
+
+
+@given(STEPS, st.sampled_from([states, partial(KeyView, "/p/"), partial(MaintenanceView, "/p/")]))
+def test_the_number_of_keys_is_what_etcd_would_count(steps: list[tuple[str, str]], make: Callable[[], View]) -> None:
+    """Against a dict that takes the same steps."""
+    view = make()
+    listed(view, [], 1)
+    oracle: dict[str, int] = {}
+    for revision, (step, id_) in enumerate(steps, 2):
+        if step == "put":
+            apply(view, [put(id_, UP if revision % 3 else DOWN, revision)])
+            oracle[id_] = revision
+        elif step == "delete":
+            apply(view, [gone(id_, revision)])
+            oracle.pop(id_, None)
+        elif step == "list":
+            oracle = {id_: revision} | dict.fromkeys(list(oracle)[::2], revision)
+            listed(view, [item(id_, UP, revision) for id_ in oracle], revision)
+        elif isinstance(view, StateView) and id_ in {"a", "b", "c"}:  # nothing else is an id
+            if step == "hang":
+                view.hang(id_, Sleeper())
+            else:
+                view.written(view.key(id_), UP, revision)
+                assert view.count() is None
+                apply(view, [put(id_, UP, revision)])
+                oracle[id_] = revision
+        assert view.count() == len(oracle)
