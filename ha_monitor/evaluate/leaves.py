@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ha_monitor.evaluate.entry import Entry
 
-_SLICE = 2_000  # tasks stopped between two turns of the event loop: a few milliseconds
+_SLICE = 500  # tasks stopped between two turns of the event loop: a few milliseconds
 
 
 class Leaves:
