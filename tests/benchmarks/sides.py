@@ -30,7 +30,7 @@ PAGE = 10_000
 EVERYTHING = 100_000_000
 POLLED_EVERY = 10.0
 BEAT = 0.002  # seconds between two looks at how long a turn takes
-QUIET = 10.0  # seconds without a change, after which a backlog is over: a list of 200,000 keys takes two to five
+LOOK = 1.0  # seconds between two looks at whether a backlog is over
 _decode = msgspec.json.Decoder().decode
 
 
@@ -54,9 +54,18 @@ async def subscriber(url: str) -> None:
 
 
 async def verdicts(url: str) -> None:
-    """Say when the last change of a backlog was told, and what has become of all by then."""
+    """Say when the last change of a backlog was told, and what has become of all by then.
+
+    It is over when nobody has written for a while, all is known to be right up to there, and no change was told since.
+    """
     at = 0.0
-    async with HaMonitor(Settings(etcd=[url], publish="none")) as monitor:
+    bare = grpc.aio.insecure_channel(url.partition("://")[2], options=LARGE)
+    async with bare, HaMonitor(Settings(etcd=[url], publish="none")) as monitor:
+        kv = rpc.KVStub(bare)
+
+        async def newest() -> int:
+            return int((await kv.Range(rpc.RangeRequest(key=b"/", keys_only=True))).header.revision)
+
         await monitor.synced()
         async with monitor.changes(queued=EVERYTHING) as changes:
 
@@ -67,8 +76,11 @@ async def verdicts(url: str) -> None:
 
             reading = asyncio.ensure_future(read())
             say(ready=True)
-            while not at or time.monotonic() < at + QUIET:  # noqa: ASYNC110 - it is the silence that is waited for
-                await asyncio.sleep(QUIET / 10)
+            over = False
+            while not over:
+                before = await newest()
+                await asyncio.sleep(LOOK)
+                over = 0.0 < at < time.monotonic() - LOOK and monitor.revision >= before == await newest()
             reading.cancel()
             say(last=True, at=at)
             say(verdicts={resource.id: str(resource.status) for resource in monitor.resources()})
