@@ -93,8 +93,12 @@ class Fleet:
     @property
     def idle(self) -> bool:
         """Whether every resource is rendered and every entry evaluated, and nothing else is to be done."""
-        unrendered = any(family.unrendered for family in self.families.values())
-        return not (self._settles or self._waiting or self._chores or unrendered)
+        return not (self._waiting or self._has_work)
+
+    @property
+    def _has_work(self) -> bool:
+        """Whether anything is queued."""
+        return bool(self._settles or self._chores or any(family.unrendered for family in self.families.values()))
 
     def _entries(self) -> Iterator[Entry]:
         for family in self.families.values():
@@ -126,7 +130,7 @@ class Fleet:
                 self._chores.popleft()
         if changes:
             self.on_changes(changes)
-        return bool(self._settles or self._chores or any(family.unrendered for family in self.families.values()))
+        return self._has_work
 
     def render_soon(self, family: Family, ids: Iterable[str]) -> None:
         """Have resources rendered anew."""
