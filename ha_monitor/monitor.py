@@ -252,8 +252,8 @@ class HaMonitor:
 
     def _hand_on(self, changes: Sequence[Change]) -> None:
         if self._synced.is_set():  # before, everything is new, and resources() tells it
-            self._history.add(changes)
             self._broadcast.send(changes)
+            self._history.add(changes)
 
     def _maintenance_changed(self, type_: str, id_: str) -> None:
         self._fleet.seen_otherwise()

@@ -88,6 +88,7 @@ class Fleet:
             self._work.clear()
             while self._slice():
                 await anyio.lowlevel.checkpoint()
+            await asyncio.sleep(0)  # whoever was told goes first
             self.on_idle()
 
     @property

@@ -170,19 +170,31 @@ class Feed:
                     self._unanswered_since = None
                     if not reply.events:
                         await self._take(Progress(reply.header.revision, self._in_line(reply)))
-                    elif await self._list_is_shorter(lag, reply):
+                    elif not await self._take_events(lag, reply):
                         log.info("%s: listed again, since it is far behind", self.prefix)
                         await self._take(Behind())
                         return
-                    else:
-                        self._continuity.happened(reply.events)
-                        await self._take(Events(reply.events))
-                        if len(reply.events) <= FEW:
-                            await _let_them_go_first()
                     del reply  # of 100,000 events, it may be, and the next one is long in coming
             finally:
                 self._stream = None
                 self._unanswered_since = None
+
+    async def _take_events(self, lag: Lag, reply: rpc.WatchResponse) -> bool:
+        """Take the events of a reply; tells whether to read on, and not to list since that is shorter.
+
+        What few events set off goes before all that is to be noted and judged; of many, they may not be worth taking.
+        """
+        events = reply.events
+        few = len(events) <= FEW
+        if not few and await self._list_is_shorter(lag, reply):
+            return False
+        await self._take(Events(events))
+        try:
+            if few:
+                await _let_them_go_first()
+        finally:
+            self._continuity.happened(events)  # even where the connection is given up meanwhile
+        return not (few and await self._list_is_shorter(lag, reply))
 
     async def _list_is_shorter(self, lag: Lag, reply: rpc.WatchResponse) -> bool:
         """Tell whether a list brings what is to come sooner than the watch."""

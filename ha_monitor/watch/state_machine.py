@@ -161,6 +161,8 @@ def step(prefix: bytes, state: State, got: Input) -> Step:
 
     Raises ``TypeError`` for an input that can't come in that state: a bug of the caller.
     """
+    if isinstance(got, Events) and isinstance(state, Watching):  # nearly always
+        return _happened(state, got)
     if isinstance(got, Gone):
         return begin(prefix), (Lost(),)
     if isinstance(state, Listing):
@@ -173,7 +175,7 @@ def step(prefix: bytes, state: State, got: Input) -> Step:
         return _opening(prefix, state, got)
     if isinstance(got, Behind):  # what was proven is no less right for it
         return begin(prefix), ()
-    return _watching(state, got)
+    return _progressed(state, got)
 
 
 def _listing(state: Listing, got: Input) -> Step:
@@ -203,12 +205,14 @@ def _opening(prefix: bytes, state: Opening, got: Input) -> Step:
     return Watching(state.next_revision, got.revision), ()
 
 
-def _watching(state: Watching, got: Input) -> Step:
-    if isinstance(got, Events):
-        last = got.events[-1].kv.mod_revision
-        caught_up = state.caught_up or last >= state.target
-        after = Watching(max(last + 1, state.next_revision), state.target, caught_up)
-        return after, (Apply(got.events), Proven(last)) if caught_up else (Apply(got.events),)
+def _happened(state: Watching, got: Events) -> Step:
+    last = got.events[-1].kv.mod_revision
+    caught_up = state.caught_up or last >= state.target
+    after = Watching(max(last + 1, state.next_revision), state.target, caught_up)
+    return after, (Apply(got.events), Proven(last)) if caught_up else (Apply(got.events),)
+
+
+def _progressed(state: Watching, got: Input) -> Step:
     if not isinstance(got, Progress):
         raise TypeError(f"{type(got).__name__} while watching")
     if got.ordered:
