@@ -9,10 +9,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+_CALENDAR = tuple(datetime(*day, tzinfo=timezone.utc).timestamp() for day in ((1, 1, 2), (9999, 12, 30)))
+"""What can be written, and shown in any zone: a day less than Python's calendar at both ends."""
+
+
 def rfc3339(at: float) -> str | None:
-    """Write a time (seconds since the epoch) in UTC; ``None`` for the zero that stands for none."""
+    """Write a time (seconds since the epoch) in UTC; ``None`` for the zero that stands for none.
+
+    What is beyond the calendar is written as its end: somebody may wait for ever.
+    """
     if not at:
         return None
+    first, last = _CALENDAR
+    at = min(max(at, first), last)
     return datetime.fromtimestamp(at, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

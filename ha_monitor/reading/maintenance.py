@@ -23,7 +23,7 @@ def read_maintenance(value: bytes) -> Maintenance:
         if not isinstance(given, dict):
             raise ValueError("it is not an object")
         reason, until = given.get("reason"), _time(given.get("until"))
-    except (ValueError, OverflowError, RecursionError, msgspec.DecodeError) as error:
+    except (ValueError, OverflowError, OSError, RecursionError, msgspec.DecodeError) as error:
         return Maintenance(f"until it is taken away, since it can't be read: {error}"[:_LONGEST_REASON], None)
     return Maintenance(("" if reason is None else str(reason))[:_LONGEST_REASON], until)
 
@@ -34,8 +34,8 @@ def _time(until: object) -> float | None:
     if isinstance(until, str):
         text = until[:-1] + "+00:00" if until[-1:] in ("Z", "z") else until  # Python 3.10 does not know the Z
         parsed = datetime.fromisoformat(text)
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)).timestamp()
-    if isinstance(until, bool) or not isinstance(until, (int, float)):
+        until = (parsed if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)).timestamp()
+    elif isinstance(until, bool) or not isinstance(until, (int, float)):
         raise ValueError("its until is no time")
-    datetime.fromtimestamp(until, timezone.utc)  # a number that is none, or milliseconds, is no time
+    datetime.fromtimestamp(until, timezone.utc)  # milliseconds are no time, nor is a year that UTC does not have
     return float(until)

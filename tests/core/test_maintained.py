@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from aetcd import rpc
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from ha_monitor.maintained import LONGEST_WAIT, Maintained
+from ha_monitor.reading.maintenance import read_maintenance
+from ha_monitor.text import local_time, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,3 +97,19 @@ def test_a_wall_clock_that_is_set_is_looked_at_again() -> None:
     assert told == [True]
     clock.turn(START + 11 * LONGEST_WAIT)
     assert told == [True, False]
+
+
+TIMES = st.one_of(
+    st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.datetimes().map(str), st.text(max_size=12)
+)
+
+
+@given(TIMES)
+@example(1_795_664_044_695_702_438)  # nanoseconds
+@example("9999-12-31T23:59:59-14:00")
+@example("0001-01-01T00:00:00+14:00")
+def test_whatever_time_a_key_gives_it_freezes_and_can_be_shown(until: object) -> None:
+    found = read_maintenance(msgspec.json.encode({"until": until}))
+    assert found.until is not None or found.reason.startswith("until it is taken away, since it can't be read: ")
+    if found.until:
+        local_time(rfc3339(found.until) or "")

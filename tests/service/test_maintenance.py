@@ -84,7 +84,14 @@ def test_the_record_of_a_resource_that_ends_meanwhile_goes_afterwards(standing_s
     etcd.wait(pair.record, lambda items: pair.record not in items)
 
 
-@pytest.mark.parametrize("value", ["soon", "[]", '{"until": "soon"}', '{"until": 1e99}', '{"until": true}', "\udcff"])
+NANOSECONDS = '{"until": 1795664044695702438}'
+FOR_EVER = '{"until": "9999-12-31T23:59:59-14:00"}'
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["soon", "[]", '{"until": "soon"}', '{"until": 1e99}', NANOSECONDS, FOR_EVER, '{"until": true}', "\udcff"],
+)
 def test_a_key_that_cannot_be_read_freezes_and_says_so(standing_site: Site, value: str) -> None:
     etcd, service, pair = standing_site.etcd, standing_site.service, standing_site.ha_interface()
     etcd.put(key(pair), value.encode("utf-8", "surrogateescape"))
