@@ -41,12 +41,7 @@ class Crowd:
     __slots__ = ("sleepers",)
 
     def __init__(self, *sleepers: Sleeper) -> None:
-        self.sleepers = sleepers
-
-    def look(self) -> None:
-        """Have all of them look."""
-        for sleeper in self.sleepers:
-            sleeper.look()
+        self.sleepers = dict.fromkeys(sleepers)
 
 
 class Cell:
@@ -63,7 +58,7 @@ class Cell:
         self.state: State | None = None
         self.revision = 0
         self.dirty = False
-        self.sleeper: Sleeper | None = None
+        self.sleeper: Sleeper | Crowd | None = None
 
     @property
     def name(self) -> str:
@@ -71,24 +66,24 @@ class Cell:
         return self.key.decode("utf-8", "surrogateescape")
 
     def hang(self, sleeper: Sleeper) -> None:
-        """Wake a sleeper at each change."""
-        if self.sleeper is None:
-            self.sleeper = sleeper
-        else:
-            self.sleeper = Crowd(*_each(self.sleeper), sleeper)
+        """Wake a sleeper at each change: once, however often it hangs here."""
+        held = self.sleeper
+        if isinstance(held, Crowd):
+            held.sleepers[sleeper] = None
+        elif held is not sleeper:
+            self.sleeper = sleeper if held is None else Crowd(held, sleeper)
 
     def unhang(self, sleeper: Sleeper) -> None:
         """Wake it no more."""
-        others = [other for other in _each(self.sleeper) if other is not sleeper]
-        self.sleeper = Crowd(*others) if len(others) > 1 else next(iter(others), None)
-        if self.state is None and not others:
-            self.view.forget(self)
-
-
-def _each(sleeper: Sleeper | None) -> tuple[Sleeper, ...]:
-    if sleeper is None:
-        return ()
-    return sleeper.sleepers if isinstance(sleeper, Crowd) else (sleeper,)
+        held = self.sleeper
+        if isinstance(held, Crowd):
+            held.sleepers.pop(sleeper, None)
+            if len(held.sleepers) == 1:
+                (self.sleeper,) = held.sleepers
+        elif held is sleeper:
+            self.sleeper = None
+            if self.state is None:
+                self.view.forget(self)
 
 
 class StateView(View):
@@ -161,7 +156,10 @@ class StateView(View):
         self._brought = revision
         self._ahead = {key: written for key, written in self._ahead.items() if written > revision}
         if first:
-            self._dirty = [cell for cell in self._cells.values() if cell.sleeper is not None]
+            for cell in self._cells.values():
+                if cell.sleeper is not None and not cell.dirty:
+                    cell.dirty = True
+                    self._dirty.append(cell)
         yield from self._wake()
 
     def apply(self, events: Sequence[rpc.Event]) -> Iterator[None]:
@@ -195,8 +193,11 @@ class StateView(View):
         """Wake all who sleep on what is another one; yields between slices."""
         dirty, self._dirty = self._dirty, []
         for number, cell in enumerate(dirty, 1):
-            cell.dirty = False
             sleeper = cell.sleeper
+            if isinstance(sleeper, Crowd):
+                yield from _wake_crowd(cell)
+                continue
+            cell.dirty = False
             if sleeper is not None:
                 sleeper.look()
             if not number % WOKEN_IN_A_SLICE:
@@ -251,6 +252,8 @@ class StateView(View):
             return False
         if state is None or cell.state is None:
             self._there += 1 if cell.state is None else -1
+        elif cell.state.raw == state.raw:  # too large to be shared
+            return False
         cell.state = state
         if cell.sleeper is not None:
             if not cell.dirty:
@@ -259,3 +262,17 @@ class StateView(View):
         elif state is None:
             self.forget(cell)
         return True
+
+
+def _wake_crowd(cell: Cell) -> Iterator[None]:
+    """Wake all who sleep on a key, in slices; once more, where it has changed since the first of them was woken."""
+    revision = -1
+    while revision != cell.revision:
+        revision = cell.revision
+        held = cell.sleeper
+        sleepers = tuple(held.sleepers) if isinstance(held, Crowd) else () if held is None else (held,)
+        for number, sleeper in enumerate(sleepers, 1):
+            sleeper.look()
+            if not number % WOKEN_IN_A_SLICE:
+                yield
+    cell.dirty = False

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ha_monitor.reading.state import StateReader, monitoring_dependencies
 from ha_monitor.watch.maintenance import MaintenanceView
-from ha_monitor.watch.states import EVENTS_IN_A_SLICE, StateView
+from ha_monitor.watch.states import EVENTS_IN_A_SLICE, WOKEN_IN_A_SLICE, StateView
 from ha_monitor.watch.views import ITEMS_IN_A_SLICE, KeyView, View
 
 if TYPE_CHECKING:
@@ -91,6 +91,55 @@ def test_all_who_hang_on_a_key_are_woken_until_they_do_no_longer() -> None:
     assert view.cell("a") is cell, "the key is there, whoever hangs on it"
     apply(view, [gone("a", 9)])
     assert view.cell("a") is None
+
+
+def test_a_key_that_nobody_hangs_on_when_the_first_list_ends_wakes_whoever_does_later() -> None:
+    view = states()
+    view.list_begins()
+    early, late = Sleeper(), Sleeper()
+    cell = view.hang("a", early)
+    for _ in view.put_items([item("a", UP, 2)]):
+        pass
+    cell.unhang(early)
+    for _ in view.list_ends(2):
+        pass
+    assert early.woken == 0
+    view.hang("a", late)
+    apply(view, [put("a", DOWN, 3)])
+    assert late.woken == 1
+
+
+def test_a_large_value_that_comes_again_is_no_change() -> None:
+    """Such a value is read anew each time: the echo of our own record is not somebody else's."""
+    large = b'{"interface":"UP","padding":"' + 300 * b"x" + b'"}'
+    view, sleeper = states(), Sleeper()
+    told: list[str] = []
+    listed(view, [], 1)
+    view.hang("b", sleeper)
+    view.on_record = told.append
+    assert view.written(b"/p/a", large, 2)
+    apply(view, [put("a", large, 2), put("b", large, 3)])
+    listed(view, [item("a", large, 2), item("b", large, 3)], 3)
+    apply(view, [put("a", large, 4)])
+    assert told == ["b"]
+    assert sleeper.woken == 1
+
+
+def test_a_crowd_on_one_key_is_woken_in_slices_and_misses_nothing_meanwhile() -> None:
+    view = states()
+    listed(view, [], 1)
+    sleepers = [Sleeper() for _ in range(4 * WOKEN_IN_A_SLICE)]
+    for sleeper in sleepers:
+        cell = view.hang("a", sleeper)
+    work = view.apply([put("a", UP, 2)])
+    next(work)
+    assert sum(sleeper.woken for sleeper in sleepers) == WOKEN_IN_A_SLICE
+    assert cell.dirty, "whoever is still asleep has not seen it"
+    view.written(b"/p/a", DOWN, 3)
+    for _ in work:
+        pass
+    assert {sleeper.woken for sleeper in sleepers} == {2}, "those who slept had not seen the first"
+    assert not cell.dirty
 
 
 def test_what_changed_together_is_seen_together_wherever_the_work_is_cut() -> None:
