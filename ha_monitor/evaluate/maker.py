@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ha_monitor.errors import Problem
 from ha_monitor.evaluate.entry import Damper, Entry
+from ha_monitor.lang.ids import check_id
 from ha_monitor.lang.kinds import FOREIGN_KINDS
 from ha_monitor.model import Status
+from ha_monitor.plugins import StateRef
+from ha_monitor.plugins.etcd_reader import EtcdReader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from ha_monitor.evaluate.workers import Workers
     from ha_monitor.keys import Keyspace
     from ha_monitor.lang.template import Entry as EntrySpec
-    from ha_monitor.plugins import EntryType, StateRef
+    from ha_monitor.plugins import EntryType
     from ha_monitor.reading.state import StateReader
     from ha_monitor.watch.states import StateView
     from ha_monitor.watch.watches import Source
@@ -56,10 +59,12 @@ class Maker:
         try:
             entry_type = cls(spec.props)
             refs = tuple(entry_type.keys)
+            if cls is not EtcdReader:  # whose ids were looked at as such already
+                refs = tuple([_checked(ref) for ref in refs])
             alike = getattr(cls, "shared", False) and not hasattr(cls, "run")
             return self._shared.setdefault(cls, entry_type) if alike else entry_type, refs
         except Exception as error:
-            words = str(error) if isinstance(error, ValueError) else repr(error)
+            words = str(error) if isinstance(error, (ValueError, Problem)) else repr(error)
             raise Problem(f"entry {spec.name!r}: type {spec.type}: {words}") from error
 
     def entry(self, unit: Unit, spec: EntrySpec, made: Made, known: Entry | None) -> Entry:
@@ -91,6 +96,14 @@ class Maker:
         _damp(entry, damping)
         entry.hang_on([view.hang(id_, entry) for view, id_ in states])
         return entry
+
+
+def _checked(ref: StateRef) -> StateRef:
+    """Give what a plugin hangs on, where it can be a key; raises whatever is wrong with it."""
+    type_, id_ = ref
+    check_id(type_)
+    check_id(id_)
+    return StateRef(type_, id_)
 
 
 def _damp(entry: Entry, damping: Damping | None) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from ha_monitor.errors import Problem
 from ha_monitor.evaluate.unit import Family
+from ha_monitor.lang.ids import is_id
 from ha_monitor.lang.template import compile_template
+from ha_monitor.text import legible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -111,7 +113,7 @@ class Templates:
                 self._dropped(template_id, type_)
                 return
             if type_ is None:
-                raise Problem(f"its name does not end in {_SUFFIX}, and no setting says which type it is for")
+                raise Problem(f"its name is not TYPE{_SUFFIX}, and no setting says which type it is for")
             if self._only_types and type_ not in self._only_types:
                 return
             template = compile_template(
@@ -119,14 +121,15 @@ class Templates:
             )
         except Problem as problem:
             self._problems[template_id] = str(problem)
-            log.warning("template %s: %s", template_id, problem)
+            log.warning("template %s: %s", legible(template_id), problem)
         if type_ is not None:
             self._use(template_id, type_, template)
 
     def _type_of(self, template_id: str) -> str | None:
         if template_id in self._overrides:
             return self._overrides[template_id]
-        return template_id.removesuffix(_SUFFIX) if template_id.endswith(_SUFFIX) else None
+        type_ = template_id.removesuffix(_SUFFIX)
+        return type_ if type_ != template_id and is_id(type_) else None
 
     def _body(self, template_id: str) -> Mapping[str, object] | None:
         """Give a template's body; ``None`` where there is none, or it is another handler's."""
@@ -142,6 +145,10 @@ class Templates:
             self._problems[template_id] = f"type {type_} has a template already: {family.template_id}"
             return
         if family is None:
+            owner = self._owner(self._keyspace.configs(type_))
+            if owner is not None:
+                self._problems[template_id] = f"type {type_} has its configs where {owner}"
+                return
             family = self._found(type_)
         family.template_id = family.was_template_id = template_id
         family.template = template
@@ -150,6 +157,15 @@ class Templates:
             family.names = template.served_names
             self._prefetch(template)
         self._render_all(family)
+
+    def _owner(self, prefix: str) -> str | None:
+        """Say whose configs are under a prefix already: two types there would write the same records."""
+        if prefix == self._keyspace.templates:
+            return f"the templates are: {prefix}"
+        for family in self._fleet.families.values():
+            if family.configs.prefix == prefix:
+                return f"type {family.type} has them: {prefix}"
+        return None
 
     def _found(self, type_: str) -> Family:
         configs = self._watches.keys(self._keyspace.configs(type_))

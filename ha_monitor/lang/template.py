@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ha_monitor.errors import Problem
 from ha_monitor.lang.checks import check_entry
 from ha_monitor.lang.document import Document, build_document
-from ha_monitor.lang.ids import quote
+from ha_monitor.lang.ids import is_id, quote
 from ha_monitor.lang.mapping import compile_mapping
 from ha_monitor.lang.node import Hint, Node
 from ha_monitor.lang.sandbox import JinjaTemplate, compile_text
@@ -207,7 +207,7 @@ class Template:
         """Return the constant ``etcd_type`` values of the skeleton's entries."""
         shapes = self._skeleton.entries.values() if self._skeleton is not None else ()
         values = (shape.base.get("etcd_type") for shape in shapes)
-        return frozenset(value for value in values if isinstance(value, str))
+        return frozenset(value for value in values if isinstance(value, str) and is_id(value))
 
 
 def _summary(problems: list[str]) -> str:

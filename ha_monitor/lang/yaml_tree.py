@@ -175,7 +175,15 @@ def _scalar(event: Any, line: int) -> Scalar:
     """Return the node of a scalar; the tags ``!`` and ``!!str`` make it text, as quotes do."""
     inline = event.tag is None and event.style not in ("|", ">") and event.start_mark.line == event.end_mark.line
     plain = not event.style if event.tag is None else event.tag not in ("!", _TEXT_TAG)
-    return Scalar(event.value, plain, inline, line)
+    return Scalar(event.value if event.value.isascii() else _characters(event.value, line), plain, inline, line)
+
+
+def _characters(text: str, line: int) -> str:
+    """Return text whose escapes are characters: one beyond 16 bits is two escapes in JSON, which is YAML as well."""
+    try:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    except UnicodeDecodeError as error:
+        raise Problem(f"line {line} has an escape that is half a character") from error
 
 
 def _check_tag(event: Any, line: int) -> None:

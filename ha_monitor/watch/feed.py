@@ -109,6 +109,8 @@ class Feed:
         self._state: State = begin(self._bytes)
         self._continuity = Continuity(self._bytes)
         self._stream: WatchStream | None = None
+        self._reading = False
+        """Whether the stream's next word is waited for: while its last one is taken, it is not its silence."""
         self._unanswered_since: float | None = None
         self._replaced = ""
         """Why the store is another one than the state machine goes by; empty: it is not."""
@@ -162,7 +164,9 @@ class Feed:
             lag = Lag()
             try:
                 while True:
+                    self._reading = True
                     reply = await stream.read()
+                    self._reading = False
                     if self._failed:
                         self._failed = False
                         self._backoff.reset()
@@ -177,6 +181,7 @@ class Feed:
                     del reply  # of 100,000 events, it may be, and the next one is long in coming
             finally:
                 self._stream = None
+                self._reading = False
                 self._unanswered_since = None
 
     async def _take_events(self, lag: Lag, reply: rpc.WatchResponse) -> bool:
@@ -284,7 +289,7 @@ class Feed:
     async def ask_progress(self) -> None:
         """Ask the stream for a sign of life, and give its connection up where the last one is overdue."""
         stream = self._stream
-        if stream is None:
+        if stream is None or not self._reading:
             return
         now = self._clock.monotonic()
         if self._unanswered_since is None:
