@@ -43,7 +43,7 @@ class Guarded:
         self.grant()
         self._do("UserGrantRole", rpc.AuthUserGrantRoleRequest(user=USER, role=ROLE))
         self._do("AuthEnable", rpc.AuthEnableRequest())
-        self.login()
+        self.etcd.user = (ROOT, "root-pw")
 
     def grant(self) -> None:
         permission = rpc.Permission(permType=rpc.Permission.Type.READWRITE, key=b"/", range_end=b"0")
@@ -65,13 +65,6 @@ class Guarded:
 
     def change_password(self, password: str) -> None:
         self._do("UserChangePassword", rpc.AuthUserChangePasswordRequest(name=USER, password=password))
-
-    def login(self) -> None:
-        """Get the tests a token of their own."""
-        with channel(self.etcd) as opened:
-            request = rpc.AuthenticateRequest(name=ROOT, password="root-pw")
-            token = rpc.AuthStub(opened).Authenticate(request, timeout=CALL).token
-        self.etcd.metadata = (("token", token),)
 
     def _do(self, method: str, request: object) -> None:
         with channel(self.etcd) as opened:
@@ -108,7 +101,6 @@ def test_a_token_that_has_expired_is_renewed(guarded: Guarded, watch: Callable[.
     os.kill(watched.service.pid, signal.SIGSTOP)
     try:
         time.sleep(TOKEN_LIVES + 2)
-        guarded.login()
         watched.flip(6)
     finally:
         os.kill(watched.service.pid, signal.SIGCONT)
@@ -121,7 +113,6 @@ def test_a_token_that_is_lost_is_renewed(guarded: Guarded, watch: Callable[..., 
     watched = watch(guarded.etcd, *guarded.options)
     guarded.etcd.kill()  # tokens live in the server's memory
     guarded.etcd.start()
-    guarded.login()
     watched.ready()
     watched.flip(2)
     watched.right()
@@ -138,7 +129,6 @@ def test_a_changed_password_is_read_from_its_file_once_it_stands_there(
     assert "monitor-pw" not in words
     guarded.password_file.write_text("another-pw")
     watched.ready()
-    guarded.login()
     watched.flip(3)
     watched.right()
 
@@ -150,11 +140,9 @@ def test_access_taken_away_is_told_and_access_given_back_is_used(
     watched = watch(guarded.etcd, *guarded.options)
     guarded.revoke()
     assert "permission denied" in watched.unready()
-    guarded.login()
     watched.flip(4)
     guarded.grant()
     watched.ready()
-    guarded.login()
     watched.right()
     assert guarded.etcd.record(f"{RECORDS}ha4")["primary"] == "DOWN"
 
@@ -172,7 +160,6 @@ def test_a_member_of_a_group_keeps_its_lease_with_a_token_that_is_renewed(
     assert before["owned"] == [0, 1]
     guarded.etcd.kill()  # tokens live in the server's memory, leases on its disk
     guarded.etcd.start()
-    guarded.login()
     watched.ready()
     watched.flip(2)
     watched.right()
@@ -191,11 +178,9 @@ def test_a_user_without_a_right_on_the_group_s_keys_is_told_so_and_joins_once_it
     watched.service.wait_alive()
     words = watched.unready(saying="permission denied")
     assert words.startswith("it is no member of group edge: ")
-    guarded.login()
     watched.flip(5)
     guarded.grant()
     watched.ready()
-    guarded.login()
     watched.right()
 
 

@@ -95,8 +95,9 @@ class Etcd:
         :param options: more of etcd's command-line options.
         :param credentials: talk TLS, with these.
         """
-        self.metadata: tuple[tuple[str, str], ...] = ()
-        """Goes with every call: a token, where access is checked."""
+        self.user: tuple[str, str] | None = None
+        """Who asks it, and the password, where access is checked."""
+        self._token, self._token_used = "", float("-inf")
         self._options = options
         self._folder = tempfile.TemporaryDirectory(prefix="ha-monitor-test-etcd-", ignore_cleanup_errors=True)
         self.port, self._peer_port = port or free_port(), free_port()
@@ -125,6 +126,7 @@ class Etcd:
     def start(self) -> Etcd:
         """Start the server on the data and ports that it had; returns once it answers."""
         assert self._process is None, "this etcd is running already"
+        self._token_used = float("-inf")  # tokens live in the server's memory
         peer = f"http://127.0.0.1:{self._peer_port}"
         arguments = {
             "--data-dir": str(Path(self._folder.name, "data")),
@@ -199,6 +201,18 @@ class Etcd:
         self._folder.cleanup()
 
     # -- its keys
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """Give what goes with every call: a token, a new one after a while, since it lives only while it is used."""
+        if self.user is None:
+            return ()
+        now = time.monotonic()
+        if now - self._token_used > 1.0:
+            request = rpc.AuthenticateRequest(name=self.user[0], password=self.user[1])
+            self._token = rpc.AuthStub(self._channel).Authenticate(request, timeout=CALL, wait_for_ready=True).token
+        self._token_used = now
+        return (("token", self._token),)
 
     def put(self, key: str, value: object) -> int:
         """Put one key; gives the revision."""

@@ -74,14 +74,10 @@ class Real:
             for user in (ROOT, name):
                 auth.UserGrantRole(rpc.AuthUserGrantRoleRequest(user=user, role=user), timeout=CALL)
             auth.AuthEnable(rpc.AuthEnableRequest(), timeout=CALL)
-            token = auth.Authenticate(rpc.AuthenticateRequest(name=ROOT, password=PASSWORD), timeout=CALL).token
-        self._etcd.metadata = (("token", token),)
+        self._etcd.user = (ROOT, PASSWORD)
 
     def expire_tokens(self) -> None:
         time.sleep(TOKEN_LIVES + 1.5)
-        with operate.channel(self._etcd) as opened:
-            request = rpc.AuthenticateRequest(name=ROOT, password=PASSWORD)
-            self._etcd.metadata = (("token", rpc.AuthStub(opened).Authenticate(request, timeout=CALL).token),)
 
     def close(self) -> None:
         self._etcd.close()
