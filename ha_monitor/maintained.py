@@ -33,7 +33,11 @@ class Maintained:
 
     def __len__(self) -> int:
         """How many are frozen at this moment."""
-        return sum(not self._is_over(found.maintenance) for found in self.view.items.values())
+        return len(self.names())
+
+    def names(self) -> frozenset[tuple[str, str]]:
+        """Give the types and ids of all that are frozen at this moment."""
+        return frozenset(at for at, found in self.view.items.items() if not self._is_over(found.maintenance))
 
     def of(self, type_: str, id_: str) -> Maintenance | None:
         """Give why a resource is frozen; ``None`` where it is not."""

@@ -421,7 +421,7 @@ class HaMonitor:
         """Tell what every resource comes to once all timeouts have passed, if no key changes any more."""
         form = None if self._settings.publish == "none" else Publish(self._settings.publish)
         settler = Settler(form, self._settings.state_timeout, self._settings.keyspace.records)
-        return settler.settle(self._fleet.families.values(), self.get)
+        return settler.settle(self._fleet.families.values(), self.get, self._maintained.names())
 
     @property
     def prefixes(self) -> frozenset[str]:

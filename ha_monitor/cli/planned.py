@@ -149,7 +149,7 @@ def _record(difference: Difference, state_timeout: float) -> str:
     """Say what becomes of the record that stands in etcd; empty: nothing."""
     old, new = difference.record_before, difference.record_after
     if old == new:
-        stays = old is not None and difference.after is not None and not difference.after.published
+        stays = old is not None and (difference.after is None or not difference.after.published)
         return "stays as it is" if stays else ""
     if new is None:
         has_problem = difference.after is not None and difference.after.problem is not None

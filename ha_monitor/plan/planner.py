@@ -74,7 +74,7 @@ async def plan(settings: Settings, keys: Snapshot, changes: Mapping[str, bytes |
 async def _settle(settings: Settings, keys: Snapshot, ours: Mapping[tuple[str, str], bytes]) -> _Site:
     """Evaluate until nobody reads a record any more that has become another.
 
-    :param ours: the records that were published before, which go where none is due any longer.
+    :param ours: the records that were published before, which go where none is due any longer and nobody froze them.
     """
     restless: frozenset[bytes] = frozenset()
     for _ in range(ROUNDS):
@@ -83,7 +83,7 @@ async def _settle(settings: Settings, keys: Snapshot, ours: Mapping[tuple[str, s
         outcomes, records = dict(settled.outcomes), dict(settled.records)
         for name, key in ours.items():
             outcome = outcomes.get(name)
-            if outcome is None or not outcome.published:
+            if name not in settled.frozen and (outcome is None or not outcome.published):
                 records[key] = None
                 if outcome is not None:
                     outcomes[name] = replace(outcome, record=None)

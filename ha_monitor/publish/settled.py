@@ -46,11 +46,15 @@ class Outcome(Struct, frozen=True):
 
 
 class Settled(NamedTuple):
-    """The outcomes by type and id; the records that become others, by key; and the state keys that anything reads."""
+    """The outcomes by type and id; the records that become others, by key; and the state keys that anything reads.
+
+    ``frozen`` are the types and ids whose records stay as they stand, whatever becomes of them.
+    """
 
     outcomes: Mapping[tuple[str, str], Outcome]
     records: Mapping[bytes, bytes | None]
     reads: frozenset[bytes]
+    frozen: frozenset[tuple[str, str]]
 
 
 class Settler:
@@ -66,10 +70,16 @@ class Settler:
         self._state_timeout = state_timeout
         self._record_prefix = record_prefix
 
-    def settle(self, families: Iterable[Family], get: Callable[[str, str], Resource | None]) -> Settled:
+    def settle(
+        self,
+        families: Iterable[Family],
+        get: Callable[[str, str], Resource | None],
+        frozen: frozenset[tuple[str, str]],
+    ) -> Settled:
         """Settle all resources.
 
         :param get: gives a resource as it stands.
+        :param frozen: the types and ids of those in maintenance, whether there are such resources or not.
         """
         outcomes: dict[tuple[str, str], Outcome] = {}
         records: dict[bytes, bytes | None] = {}
@@ -81,8 +91,8 @@ class Settler:
                     outcome = outcomes[family.type, unit.id] = self._outcome(unit, resource)
                     records[outcome.record_key] = outcome.record
                     reads.update(cell.key for entry in unit.entries for cell in entry.cells)
-            records.update(dict.fromkeys(self._orphans(family)))
-        return Settled(outcomes, records, frozenset(reads))
+            records.update(dict.fromkeys(self._orphans(family, frozen)))
+        return Settled(outcomes, records, frozenset(reads), frozen)
 
     def _outcome(self, unit: Unit, resource: Resource) -> Outcome:
         entries = {entry.name: self._entry(entry) for entry in unit.entries}
@@ -126,12 +136,12 @@ class Settler:
                 wanted = Put(record, unit.config_revision)
         return standing, wanted
 
-    def _orphans(self, family: Family) -> Iterable[bytes]:
+    def _orphans(self, family: Family, frozen: frozenset[tuple[str, str]]) -> Iterable[bytes]:
         """Give the records of resources that are no more, and that go for that."""
         if self._form is None or family.records is None:
             return
         for id_ in family.records.ids():
-            if id_ not in family.units:
+            if id_ not in family.units and (family.type, id_) not in frozen:
                 cell = family.records.cell(id_)
                 standing = None if cell is None or cell.state is None else cell.state.raw
                 gone = desire(family, id_, self._form, standing, self._state_timeout, math.inf)

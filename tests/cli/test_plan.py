@@ -201,6 +201,39 @@ def test_a_record_that_the_change_writes_itself_is_left_where_none_is_due(plan: 
     assert plan({f"{RECORDS}/a": foreign, **broken}).of("ha_interface", "a")["after"]["record"] == foreign
 
 
+@pytest.mark.parametrize(
+    ("is_frozen", "change", "course"),
+    [
+        (False, {}, None),
+        (False, {f"{STATES}/a-p": site.DOWN}, "UP -> DEGRADED"),
+        (False, {f"{CONFIGS}/a": {"version": 2, "marked_for_deletion": False}}, "UP -> problem"),
+        (False, {f"{CONFIGS}/a": None}, "UP -> gone"),
+        (False, {TEMPLATE: None}, "UP -> gone"),
+        (True, {f"{CONFIGS}/a": None}, "UP -> gone"),
+    ],
+    ids=["freeze", "state", "problem", "config", "template", "frozen before"],
+)
+def test_a_record_that_is_frozen_stays_and_whatever_reads_it_goes_by_it(
+    plan: Plans, is_frozen: bool, change: dict[str, Any], course: str | None
+) -> None:
+    by_record = "downlink:\n  type: etcd_reader\n  etcd_type: ha_interface\n  etcd_id: {{ below }}\n"
+    freeze = {"/ha_monitor/maintenance/ha_interface/a": {"reason": "new line card"}}
+    plan.etcd.txn(
+        site.template("vpn_gateway_monitoring", by_record, {"below": {"field": "downlink_interface_id"}})
+        | {f"{RECORDS}/a": site.record()}
+        | (freeze if is_frozen else {})
+    )
+    planned = plan(change if is_frozen else {**freeze, **change})
+    assert "vpn_gateway/vpn" not in planned.changes
+    if course is None:
+        assert planned.items == []
+        return
+    item = planned.of("ha_interface", "a")
+    assert item["change"].startswith(course)
+    assert (item["before"]["record"], item["after"]["record"]) == (site.record(), site.record())
+    assert "    record stays as it is" in planned.text
+
+
 def test_the_form_of_gohan_and_none_at_all(plan: Plans) -> None:
     changes = {f"{STATES}/a-p": site.DOWN}
     record = plan(changes, "--publish", "gohan").of("ha_interface", "a")["after"]["record"]
