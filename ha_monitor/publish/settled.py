@@ -89,7 +89,8 @@ class Settler:
                 resource = get(family.type, unit.id)
                 if resource is not None:
                     outcome = outcomes[family.type, unit.id] = self._outcome(unit, resource)
-                    records[outcome.record_key] = outcome.record
+                    if self._form is not None:  # else whatever stands there is somebody else's
+                        records[outcome.record_key] = outcome.record
                     reads.update(cell.key for entry in unit.entries for cell in entry.cells)
             records.update(dict.fromkeys(self._orphans(family, frozen)))
         return Settled(outcomes, records, frozenset(reads), frozen)

@@ -241,6 +241,9 @@ def test_the_form_of_gohan_and_none_at_all(plan: Plans) -> None:
     only_watched = plan(changes, "--publish", "none")
     assert only_watched.of("ha_interface", "a")["after"]["record"] is None
     assert "vpn_gateway/vpn" not in only_watched.changes, "nobody publishes what it reads"
+    plan.etcd.txn({f"{RECORDS}/a": site.record()})
+    written = plan({f"{RECORDS}/a": site.record("DOWN", "UP")}, "--publish", "none")
+    assert written.changes["vpn_gateway/vpn"].startswith("UP -> DOWN"), "somebody else does"
 
 
 def test_keys_that_nobody_watches_are_told(plan: Plans) -> None:
