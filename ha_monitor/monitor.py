@@ -188,6 +188,8 @@ class HaMonitor:
             if isinstance(self._watches, Watches) and isinstance(self._pulse, Pulse):
                 grounds = MonitorGrounds(self._fleet, self._pulse, self._publisher, self._synced)
                 self._member = open_member(settings, client, clock, self._watches, grounds, self._fault)
+            self._publisher.still_heard = self._is_alive
+        self._fleet.still_heard = self._is_alive
         self._fleet.on_changes = self._changed
         self._fleet.on_idle = self._turn
         self._explainer = Explainer(
@@ -228,6 +230,9 @@ class HaMonitor:
         self._faults.over()
         if not self._synced.is_set() and self._fleet.idle:
             self._synced.set()
+
+    def _is_alive(self) -> bool:
+        return self._pulse.alive
 
     def _fault(self, error: EtcdError) -> None:
         if isinstance(error, EtcdRefused) and not self._synced.is_set():

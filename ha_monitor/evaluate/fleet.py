@@ -63,6 +63,9 @@ class Fleet:
         self.on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
         self.on_settled: Callable[[Family, str], None] = lambda family, id_: None
         self.on_idle: Callable[[], None] = lambda: None
+        self.still_heard: Callable[[], bool] = lambda: True
+        """Tells whether etcd's last answer is not too old. A process that was frozen learns that from the clock first:
+        what was due meanwhile has its turn before anybody can turn ``heard``."""
         self.lookup = lookup
         self._maker = maker
         self._leaves = leaves
@@ -172,6 +175,11 @@ class Fleet:
         """Wake an entry once etcd is heard again."""
         self._overdue.add(entry)
         return _Waiting(self._overdue, entry)
+
+    @property
+    def hears(self) -> bool:
+        """Whether etcd is heard, and not only believed to be."""
+        return self.heard and self.still_heard()
 
     def hear(self, heard: bool) -> None:
         """Note whether etcd is heard; what was due meanwhile is due at once."""
@@ -333,7 +341,7 @@ class Fleet:
 
     def _damp(self, unit: Unit) -> None:
         now = self._clock.monotonic()
-        due = unit.damp(now, heard=self.heard)
+        due = unit.damp(now, heard=self.hears)
         self._damp_no_more(unit)
         if due is None:
             return

@@ -82,8 +82,8 @@ class Host(Protocol):
         """Wake an entry once etcd is heard again."""
 
     @property
-    def heard(self) -> bool:
-        """Whether etcd is heard."""
+    def hears(self) -> bool:
+        """Whether etcd is heard, and not only believed to be."""
 
 
 class Outlet(Protocol):
@@ -161,7 +161,7 @@ class Unit:
 
     def may_fail(self) -> bool:
         """Tell whether etcd is heard: the absence of a state can't be claimed while it is not."""
-        return self.host.heard
+        return self.host.hears
 
     # -- what the fleet asks
 

@@ -54,6 +54,8 @@ class Publisher:
         state_timeout: float,
         on_fault: Callable[[EtcdError], None],
     ) -> None:
+        self.still_heard: Callable[[], bool] = lambda: True
+        """Tells whether etcd's last answer is not too old: of a process that was frozen, the clock says it first."""
         self.fault = ""
         """Why what is to be written can't be; empty where nothing is, or nothing failed."""
         self.records = Decider(clock, form=form, state_timeout=state_timeout, want=self.want)
@@ -148,7 +150,7 @@ class Publisher:
     @property
     def _may_send(self) -> bool:
         """Whether a transaction may be begun; after a failure, only one at a time."""
-        return self._open and not (self.fault and self._in_flight)
+        return self._open and self.still_heard() and not (self.fault and self._in_flight)
 
     def _call_a_sender(self) -> None:
         """Have the next transaction begun: one in each turn of the event loop, however many were answered in the last.

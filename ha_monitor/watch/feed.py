@@ -112,6 +112,8 @@ class Feed:
         self._reading = False
         """Whether the stream's next word is waited for: while its last one is taken, it is not its silence."""
         self._unanswered_since: float | None = None
+        self._doubted = 0
+        """The revision up to which it has to be proven right, at least, before it counts as caught up again."""
         self._replaced = ""
         """Why the store is another one than the state machine goes by; empty: it is not."""
 
@@ -245,7 +247,7 @@ class Feed:
         self.revision = revision
         self.proven_at = self._clock.time()
         self.proven = self._clock.monotonic()
-        if not self.caught_up:
+        if not self.caught_up and revision >= self._doubted:
             self.caught_up = True
             self.fault = ""
             self._on_turn()
@@ -283,8 +285,14 @@ class Feed:
     def relist(self, reason: str) -> None:
         """List again: the store is not the one that was listed. Done by the feed's own task, at its next step."""
         self._replaced = reason
+        self._doubted = 0  # a revision that it may never have
         if self._stream is not None:
             self._client.abandon(self._stream.connection, reason)
+
+    def doubt(self, revision: int) -> None:
+        """Count as behind until it is proven right up to a revision that the store is at by now."""
+        self._doubted = revision
+        self._lost()
 
     async def ask_progress(self) -> None:
         """Ask the stream for a sign of life, and give its connection up where the last one is overdue."""

@@ -37,7 +37,8 @@ PROBE_TIMEOUT = 4.0
 
 LONGEST_SILENCE = 9.0
 """Seconds after the last answer from which on nobody says any more that etcd is heard. A pause, a deadline and a
-busy moment fit into it; a frozen process that wakes up does not."""
+busy moment fit into it; a frozen process that wakes up does not. That has its timers first, then our probe, and then
+what waits to be read: so after as much silence every watch has to be proven right anew."""
 
 CATCH_UP_EVERY = 0.25
 """Seconds between two progress requests to a watch that is catching up. etcd sorts its lagging watchers every 0.1 s
@@ -156,6 +157,9 @@ class Pulse:
         header = reply.header
         self._look_at(StoreId(header.cluster_id, header.raft_term, header.revision))
         self.revision = header.revision
+        if self.proven_at and self.silence > LONGEST_SILENCE:
+            for feed in tuple(self._feeds()):
+                feed.doubt(header.revision)
         self.proven_at = self._clock.time()
         self._answered = self._clock.monotonic()
         self._turn(heard=True, fault="")

@@ -19,7 +19,7 @@ TIMEOUT = 60.0
 
 
 class Host:
-    heard = True
+    hears = True
 
     def settle_soon(self, unit: Unit) -> None:
         raise NotImplementedError

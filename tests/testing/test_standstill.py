@@ -1,0 +1,121 @@
+"""A process that was frozen, or its machine suspended: what was due has its turn before what waits to be read.
+
+The time of the loop is advanced under it, and what etcd had sent comes a moment after the timers that were due, and
+after etcd's answer to the first question. A real process meets this order whenever gRPC's own thread is the slower one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from ha_monitor import Settings, Status
+from ha_monitor.testing import MemoryEtcd
+from ha_monitor.testing.loop import VirtualLoop
+from tests.support import site
+from tests.testing.fleet import Fleet, ready, until
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ha_monitor.etcd.channel import Access
+    from ha_monitor.testing.stubs import MemoryStubs
+
+TIMEOUT = 6.0
+FROZEN = 20.0
+ON_ITS_WAY = 0.05
+"""Seconds from the end of the freeze until what the watches had sent is read: the timers and the probe are quicker."""
+
+
+class Loop(VirtualLoop):
+    def stand_still(self, seconds: float) -> None:
+        """Have the time pass while nobody has a turn."""
+        self._now += seconds
+
+
+class Sockets(MemoryEtcd):
+    """Keeps what its watches send while the process stands still."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(version=version)
+        self._holds = False
+        self._held: list[tuple[Callable[[Any], None], Any]] = []
+
+    def connect(self, url: str, access: Access) -> MemoryStubs:
+        stubs = super().connect(url, access)
+        open_stream = stubs.watch.Watch
+
+        def watch(**options: Any) -> Any:
+            stream = open_stream(**options)
+            bring = stream.reply
+
+            def reply(message: Any) -> None:
+                if self._holds:
+                    self._held.append((bring, message))
+                else:
+                    bring(message)
+
+            stream.reply = reply
+            return stream
+
+        stubs.watch = SimpleNamespace(Watch=watch)
+        return stubs
+
+    async def change_while_frozen(self, changes: dict[str, object]) -> None:
+        self._holds = True
+        self.txn(changes)
+        await anyio.sleep(0.001)  # etcd sends it
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, Loop)
+        loop.stand_still(FROZEN)
+        await anyio.sleep(ON_ITS_WAY)
+        self._holds, held = False, self._held
+        for bring, message in held:
+            bring(message)
+
+
+def in_a_loop_that_freezes(main: Callable[[], Awaitable[None]]) -> None:
+    anyio.run(main, backend="asyncio", backend_options={"loop_factory": Loop})
+
+
+@pytest.fixture(params=["3.5.1", "3.5.9"], ids=["progress overtakes", "progress in line"])
+def fleet(request: pytest.FixtureRequest) -> Fleet:
+    return Fleet(Sockets(request.param))
+
+
+@pytest.mark.parametrize(
+    ("gone", "ends_as", "settings"),
+    [(None, Status.FAIL, {}), (site.DOWN, Status.DOWN, {"fall": TIMEOUT})],
+    ids=["no state", "held back"],
+)
+def test_what_was_back_before_anybody_looked_is_not_told_as_gone(
+    fleet: Fleet, gone: object, ends_as: Status, settings: dict[str, Any]
+) -> None:
+    async def main() -> None:
+        etcd = fleet.etcd
+        assert isinstance(etcd, Sockets)
+        async with etcd.monitor(Settings(state_timeout=TIMEOUT, **settings)) as monitor:
+            await ready(monitor)
+            await fleet.right()
+            for number in (0, 1):
+                if gone is None:
+                    etcd.delete(fleet.pairs[number].primary_state)
+                else:
+                    fleet.flip(number, gone)
+            await anyio.sleep(1.0)
+            before = etcd.revision
+            await etcd.change_while_frozen({fleet.pairs[0].primary_state: site.UP})
+            await until(lambda: etcd.record(fleet.pairs[1].record) == site.record(ends_as), 2.0)
+            await anyio.sleep(3 * TIMEOUT)
+            told = [(change.id, change.new) for change in monitor.history() if change.entry == "primary"]
+            assert ("ha1", ends_as) in told, "who stays gone is told of, once that can be known"
+            assert ("ha0", ends_as) not in told
+            assert etcd.revision == before + 2, "one change of etcd's in the freeze, and one record"
+            assert etcd.record(fleet.pairs[0].record) == site.record()
+            assert monitor.readiness().ready
+
+    in_a_loop_that_freezes(main)
