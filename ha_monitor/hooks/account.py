@@ -4,6 +4,11 @@ A receiver is told of entries, one at a time. While it is busy with one, what ch
 only the newest, in the order in which it came. So nothing is told out of order, nothing piles up, and what is told last
 is what is. An entry that is back at what was told last is not told, unless that is in doubt: a command that was killed
 may have done its work, and so may another member of the group.
+
+Each telling says what the whole resource is, too: its status and its active side. That is always the newest that was
+noted, never what a part of the changes would come to: sides that changed together are never told of as both down. So
+it may give away what still waits to be told of another entry, which is in doubt from then on, and told even where it
+is back. What is told last of the resource therefore is what is, as well.
 """
 
 from __future__ import annotations
@@ -25,10 +30,15 @@ _CERTAIN: Mapping[str, Status | None] = {}
 
 
 class Waiting(Struct, frozen=True, gc=False):
-    """A change that is to be told, and when it was noted, in monotonic seconds."""
+    """A change that is to be told, and when it was noted, in monotonic seconds.
+
+    Once it is being told, ``besides`` has the entries that are waiting meanwhile, with what the status of the resource
+    gives away of them.
+    """
 
     change: Change
     since: float
+    besides: Mapping[str, Status | None] = _CERTAIN
 
 
 class Account(Struct, frozen=True):
@@ -70,6 +80,18 @@ class Account(Struct, frozen=True):
         """Give the entries of which anything was noted."""
         return {*self.told, *self.doubts, *(item.change.entry for item in self._all())}
 
+    def given_away(self) -> Mapping[str, Status | None]:
+        """Give what is in doubt once the receiver was told what is under way."""
+        besides = None if self.telling is None else self.telling.besides
+        return {**besides, **self.doubts} if besides else self.doubts
+
+    def perhaps(self) -> Mapping[str, Status | None]:
+        """Give what is in doubt as long as it is not known whether the receiver was told."""
+        change = None if self.telling is None else self.telling.change
+        if change is None or change.new == self.told.get(change.entry):
+            return self.given_away()
+        return {**self.given_away(), change.entry: change.new}
+
     def _all(self) -> tuple[Waiting, ...]:
         return self.waiting if self.telling is None else (self.telling, *self.waiting)
 
@@ -84,14 +106,15 @@ def noted(account: Account, change: Change, now: float, *, elsewhere: bool = Fal
 
     :param elsewhere: somebody else is to tell it, and it can't be known whether that comes to it.
     """
-    entry, doubts, telling = change.entry, account.doubts, account.telling
+    entry, doubts = change.entry, account.doubts
     if elsewhere and change.old != change.new:
         doubts = {**doubts, entry: change.old}
-    waiting = account.waiting and tuple(item for item in account.waiting if item.change.entry != entry)
-    is_busy = telling is not None and telling.change.entry == entry
-    if is_busy or entry in doubts or change.new != account.told.get(entry):
-        waiting = (*waiting, Waiting(change, now))
-    return Account(account.told, waiting, telling, doubts)
+    waiting = account.waiting and tuple(_now(item, change) for item in account.waiting if item.change.entry != entry)
+    telling = account.telling and _now(account.telling, change)  # should it have to be told again
+    account = Account(account.told, waiting, telling, doubts)
+    if not _is_to_be_told(account, change):
+        return account
+    return Account(account.told, (*waiting, Waiting(change, now)), telling, doubts)
 
 
 def begun(account: Account) -> tuple[Account, Waiting]:
@@ -101,15 +124,17 @@ def begun(account: Account) -> tuple[Account, Waiting]:
     before = account.told.get(change.entry)
     if before == change.new:  # it is told again, since it is not certain that this is what it was told last
         before = account.doubts.get(change.entry)
-    first = replace(first, change=replace(change, old=before))
+    doubts = account.doubts
+    besides = {item.change.entry: item.change.new for item in rest if item.change.entry not in doubts}
+    first = Waiting(replace(change, old=before), first.since, besides)
     return replace(account, waiting=tuple(rest), telling=first), first
 
 
 def done(account: Account) -> Account:
     """Note that the receiver was told."""
     change = _telling(account).change
-    told = _with(account.told, change.entry, change.new)
-    return _open(replace(account, told=told, doubts=_without(account.doubts, change.entry), telling=None))
+    told, doubts = _with(account.told, change.entry, change.new), _without(account.given_away(), change.entry)
+    return _open(replace(account, told=told, doubts=doubts, telling=None))
 
 
 def failed(account: Account, *, perhaps: bool) -> Account:
@@ -118,12 +143,9 @@ def failed(account: Account, *, perhaps: bool) -> Account:
     :param perhaps: it may have been told all the same.
     """
     item = _telling(account)
-    entry, new = item.change.entry, item.change.new
-    doubts = account.doubts
-    if perhaps and new != account.told.get(entry):
-        doubts = {**doubts, entry: new}
-    newer = any(other.change.entry == entry for other in account.waiting)
-    waiting = account.waiting if newer else (item, *account.waiting)
+    newer = any(other.change.entry == item.change.entry for other in account.waiting)
+    waiting = account.waiting if newer else (replace(item, besides=_CERTAIN), *account.waiting)
+    doubts = account.perhaps() if perhaps else account.doubts
     return _open(replace(account, waiting=waiting, doubts=doubts, telling=None))
 
 
@@ -152,15 +174,21 @@ def _telling(account: Account) -> Waiting:
 
 def _open(account: Account) -> Account:
     """Drop what needs not be told: an entry that is back where the receiver knows it to be."""
-    busy = account.telling.change.entry if account.telling is not None else None
-    waiting = tuple(
-        item
-        for item in account.waiting
-        if item.change.entry == busy
-        or item.change.entry in account.doubts
-        or item.change.new != account.told.get(item.change.entry)
-    )
-    return replace(account, waiting=waiting)
+    return replace(account, waiting=tuple(item for item in account.waiting if _is_to_be_told(account, item.change)))
+
+
+def _is_to_be_told(account: Account, change: Change) -> bool:
+    entry, telling = change.entry, account.telling
+    is_busy = telling is not None and (entry == telling.change.entry or entry in telling.besides)
+    return is_busy or entry in account.doubts or change.new != account.told.get(entry)
+
+
+def _now(item: Waiting, change: Change) -> Waiting:
+    """Have a change that was noted before say what the resource is now."""
+    before, status, active = item.change, change.status, change.active
+    if before.status is status and before.active == active:
+        return item
+    return replace(item, change=replace(before, status=status, active=active))
 
 
 def _with(statuses: Mapping[str, Status], entry: str, status: Status | None) -> Mapping[str, Status]:

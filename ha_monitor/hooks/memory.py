@@ -131,11 +131,8 @@ def _lines(ledger: Ledger, keys: Iterable[Key]) -> list[str]:
 
 def _entries(ledger: Ledger, key: Key) -> dict[str, list[Status | None]]:
     account = ledger.account(key)
-    doubts = dict(account.doubts)
-    if account.telling is not None:
-        doubts[account.telling.change.entry] = account.telling.change.new
     entries: dict[str, list[Status | None]] = {name: [status] for name, status in account.told.items()}
-    for name, status in doubts.items():
+    for name, status in account.perhaps().items():
         entries[name] = [account.told.get(name), status]
     return entries
 

@@ -17,7 +17,7 @@ from ha_monitor.hooks.ledger import Standing
 from ha_monitor.model import Change, Resync, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ha_monitor.broadcast import Subscription
     from ha_monitor.hooks.ledger import Key, Ledger
@@ -58,18 +58,18 @@ class Observer:
         self._on_news()
         while not changes.ended:
             await changes.wait()
-            if not self._take(changes):
+            if self._take(changes) is None:
                 log.warning("changes came faster than they could be noted: all resources are compared")
                 await self._compare(changes)
 
-    def _take(self, changes: Subscription) -> bool:
-        """Note all changes that there are; tells whether none was lost."""
+    def _take(self, changes: Subscription) -> Sequence[Change] | None:
+        """Note all changes that there are, and give them; ``None`` where some were lost."""
         taken = changes.take()
         if isinstance(taken, Resync):
-            return False
+            return None
         for change in taken:
             self._note(change)
-        return True
+        return taken
 
     def _note(self, change: Change) -> None:
         if self.is_first and not self.is_complete:
@@ -91,7 +91,7 @@ class Observer:
 
         Each is compared at a moment at which no change of it is under way, so that nothing is noted out of order.
         """
-        self._take(changes)
+        self._catch_up(changes)
         while not await self._compared(changes):
             pass
 
@@ -103,16 +103,33 @@ class Observer:
             self._compare_one(resource)
             if number % _AT_ONCE == 0:
                 await anyio.lowlevel.checkpoint()
-                if not self._take(changes):
+                if not self._catch_up(changes):
                     return False
         for number, key in enumerate([key for key in self._ledger.known() if key not in seen], 1):
-            if self._monitor.get(*key) is None:
-                self._note_the_end(key, self._ledger.account(key).entries(), Status.UNKNOWN, None)
+            self._look_at(key)
             if number % _AT_ONCE == 0:
                 await anyio.lowlevel.checkpoint()
-                if not self._take(changes):
+                if not self._catch_up(changes):
                     return False
         return True
+
+    def _catch_up(self, changes: Subscription) -> bool:
+        """Note the changes that there are; tells whether none was lost.
+
+        Their resources are compared at once: what a change says of its resource may go by another one that nobody
+        noted, and that one is to be told, too.
+        """
+        taken = self._take(changes)
+        for key in dict.fromkeys((change.type, change.id) for change in taken or ()):
+            self._look_at(key)
+        return taken is not None
+
+    def _look_at(self, key: Key) -> None:
+        resource = self._monitor.get(*key)
+        if resource is not None:
+            self._compare_one(resource)
+        else:
+            self._note_the_end(key, self._ledger.account(key).entries(), Status.UNKNOWN, None)
 
     def _compare_one(self, resource: Resource) -> None:
         key = resource.type, resource.id

@@ -104,6 +104,27 @@ def test_never_two_at_once_for_one_resource_and_the_last_is_the_last(
     assert {item["change"]["id"] for item in said} == {"pair", *(other.id for other in others)}
 
 
+def test_what_is_told_last_of_the_resource_is_what_it_is(
+    pair: site.HaInterface, etcd: Etcd, service: StartService, recorder: Recorder
+) -> None:
+    running = service("--hook", recorder.command())
+    recorder.make("closed")
+    etcd.put(pair.primary_state, site.DOWN)
+    recorder.wait(1, "begin")
+    for key, value in (
+        (pair.primary_state, site.UP),
+        (pair.secondary_state, site.DOWN),
+        (pair.primary_state, site.DOWN),
+    ):
+        etcd.put(key, value)
+    etcd.wait_record(pair.record, site.record("DOWN", "DOWN"))
+    recorder.unmake("closed")
+    recorder.wait_told("secondary", "DOWN")
+    wait_until(lambda: metric(running, 'ha_monitor_hook_pending{kind="command"}') == 0)
+    last = recorder.said("end")[-1]["change"]
+    assert (last["status"], last["active"]) == ("DOWN", None)
+
+
 def test_what_fails_is_told_again_until_it_does_not(
     pair: site.HaInterface, etcd: Etcd, service: StartService, recorder: Recorder
 ) -> None:

@@ -6,10 +6,12 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from ha_monitor.evaluate.verdict import active, verdict
 from ha_monitor.hooks.ledger import Ledger, Standing
 from ha_monitor.model import Change, Status
 
@@ -17,12 +19,20 @@ if TYPE_CHECKING:
     from ha_monitor.hooks.ledger import Key
 
 WINDOW = 10.0
+UP, DOWN, DEGRADED = Status.UP, Status.DOWN, Status.DEGRADED
 STATUSES = [Status.UP, Status.DOWN, Status.FAIL, None]
-IDS, ENTRIES = "ab", ("primary", "secondary")
+IDS, ENTRIES = "ab", ("primary", "secondary", "tertiary")
 
 
-def change(id_: str, entry: str, old: Status | None, new: Status | None, revision: int = 1) -> Change:
-    return Change("t", id_, entry, old, new, Status.UP, None, revision, 0.0, "")
+def change(
+    id_: str,
+    entry: str,
+    old: Status | None,
+    new: Status | None,
+    revision: int = 1,
+    shown: tuple[Status, str | None] = (Status.UP, None),
+) -> Change:
+    return Change("t", id_, entry, old, new, *shown, revision, 0.0, "")
 
 
 @dataclass
@@ -35,6 +45,8 @@ class World:
     standing: dict[str, Standing] = field(default_factory=lambda: defaultdict(lambda: Standing.OURS))
     is_: dict[tuple[str, str], Status | None] = field(default_factory=dict)
     taken: dict[tuple[str, str], Status | None] = field(default_factory=dict)
+    shown: dict[str, tuple[Status, str | None]] = field(default_factory=dict)
+    """Status and active side of each resource, as the receiver took them last."""
     busy: dict[str, Change] = field(default_factory=dict)
     attempts: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
@@ -44,7 +56,13 @@ class World:
             self.revision += 1
             self.is_[id_, entry] = new
             standing = Standing.ELSEWHERE if self.standing[id_] is Standing.ELSEWHERE else Standing.OURS
-            self.ledger.note(change(id_, entry, old, new, self.revision), self.now, standing)
+            self.ledger.note(change(id_, entry, old, new, self.revision, self.resource(id_)), self.now, standing)
+
+    def resource(self, id_: str) -> tuple[Status, str | None]:
+        """Give a resource's status and active side."""
+        entries = {entry: status for entry in ENTRIES if (status := self.is_.get((id_, entry))) is not None}
+        first = active(list(entries.values()))
+        return verdict(list(entries.values())), None if first is None else list(entries)[first]
 
     def loses_sight(self, id_: str, entry: str, new: Status | None) -> None:
         """A change comes to pass that nobody tells of; then all is compared, as after a reader was too slow."""
@@ -54,7 +72,7 @@ class World:
         for name in ENTRIES:
             status = self.is_.get((id_, name))
             if account.differs(name, status):
-                seen = change(id_, name, account.last(name), status, self.revision)
+                seen = change(id_, name, account.last(name), status, self.revision, self.resource(id_))
                 standing = Standing.ELSEWHERE if self.standing[id_] is Standing.ELSEWHERE else Standing.OURS
                 self.ledger.note(seen, self.now, standing)
 
@@ -78,6 +96,7 @@ class World:
             return
         if outcome in ("ok", "failed though taken"):
             self.taken[id_, told.entry] = told.new
+            self.shown[id_] = told.status, told.active
         if outcome == "ok":
             self.ledger.done(("t", id_))
         else:
@@ -157,6 +176,26 @@ def test_what_is_taken_last_is_what_is(steps: list[tuple[object, ...]]) -> None:
     for id_ in IDS:
         if all(world.is_.get((id_, entry)) is None for entry in ENTRIES):
             assert ("t", id_) not in set(world.ledger.known()), "what is gone takes no memory"
+
+
+of_one = st.one_of(
+    *[st.tuples(st.just("happens"), st.just("a"), entries, st.sampled_from([UP, DOWN, None]))] * 4,
+    *[st.tuples(st.just("begins"))] * 2,
+    st.tuples(st.just("ends"), st.just("a"), st.sampled_from(["ok", "failed for certain", "failed though taken"])),
+    st.tuples(st.just("passes"), st.just(5.0)),
+    st.tuples(st.just("stands"), st.just("a"), st.sampled_from([Standing.OURS, Standing.MAINTENANCE])),
+    st.tuples(st.just("looks")),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(of_one, min_size=10, max_size=60))
+def test_status_and_active_side_that_are_taken_last_are_those_of_the_resource(steps: list[tuple[object, ...]]) -> None:
+    world = World()
+    play(world, steps)
+    world.drain()
+    if "a" in world.shown:
+        assert world.shown["a"] == world.resource("a")
 
 
 @settings(max_examples=150, deadline=None)
@@ -285,7 +324,7 @@ def test_what_failed_is_told_before_what_came_after_it() -> None:
     world.happens("a", "secondary", Status.UP)
     world.ends("a", "failed perhaps")
     world.now += 10.0
-    for entry in ENTRIES:
+    for entry in ("primary", "secondary"):
         world.begins()
         assert world.busy["a"].entry == entry
         world.ends("a", "ok")
@@ -321,3 +360,66 @@ def test_what_a_member_could_not_tell_before_it_lost_its_shard_is_not_kept_for_e
     world.happens("a", "primary", Status.DOWN)
     world.begins()
     assert world.busy["a"].old is Status.UP, "the new owner told it"
+
+
+def up_pair() -> World:
+    """Give a pair that is up, as the receiver knows."""
+    world = World(is_={("a", entry): Status.UP for entry in ("primary", "secondary")})
+    for entry in ("primary", "secondary"):
+        world.ledger.take_as_told(("t", "a"), entry, Status.UP)
+    return world
+
+
+def told_in_the_end(world: World) -> list[tuple[str, Status | None, Status | None, Status, str | None]]:
+    """Give what is told from now on, until there is nothing to tell."""
+    told = []
+    while world.begins() is not None:
+        change = world.busy["a"]
+        told.append((change.entry, change.old, change.new, change.status, change.active))
+        world.ends("a", "ok")
+    return told
+
+
+def test_what_is_told_of_the_resource_is_the_newest_though_nothing_new_is_told_of_the_entry() -> None:
+    world = up_pair()
+    world.happens("a", "primary", DOWN)
+    world.happens("a", "secondary", DOWN)
+    world.happens("a", "primary", UP)
+    assert told_in_the_end(world) == [("secondary", UP, DOWN, DEGRADED, "primary")]
+
+
+def test_an_entry_that_is_back_while_another_is_told_of_is_told_since_the_status_gave_it_away() -> None:
+    world = up_pair()
+    world.happens("a", "secondary", DOWN)
+    world.happens("a", "primary", DOWN)
+    world.begins()
+    assert (world.busy["a"].entry, world.busy["a"].status) == ("secondary", DOWN)
+    world.happens("a", "primary", UP)
+    world.ends("a", "ok")
+    assert told_in_the_end(world) == [("primary", DOWN, UP, DEGRADED, "primary")]
+
+
+@pytest.mark.parametrize(("outcome", "gave_away"), [("failed for certain", False), ("failed perhaps", True)])
+def test_what_was_certainly_not_told_gave_nothing_away(outcome: str, gave_away: bool) -> None:
+    world = up_pair()
+    world.happens("a", "secondary", DOWN)
+    world.happens("a", "primary", DOWN)
+    world.begins()
+    world.happens("a", "primary", UP)
+    world.ends("a", outcome)
+    world.now += 10.0
+    again = [("primary", DOWN, UP, DEGRADED, "primary")] if gave_away else []
+    assert told_in_the_end(world) == [("secondary", UP, DOWN, DEGRADED, "primary"), *again]
+
+
+def test_sides_that_change_together_are_told_of_with_what_both_come_to() -> None:
+    world = up_pair()
+    world.happens("a", "secondary", DOWN)
+    assert told_in_the_end(world) == [("secondary", UP, DOWN, DEGRADED, "primary")]
+    world.is_ |= {("a", "primary"): DOWN, ("a", "secondary"): UP}
+    for entry, old, new in (("primary", UP, DOWN), ("secondary", DOWN, UP)):
+        world.ledger.note(change("a", entry, old, new, 9, world.resource("a")), world.now, Standing.OURS)
+    assert told_in_the_end(world) == [
+        ("primary", UP, DOWN, DEGRADED, "secondary"),
+        ("secondary", DOWN, UP, DEGRADED, "secondary"),
+    ]

@@ -10,12 +10,13 @@ import pytest
 from msgspec.structs import replace
 
 from ha_monitor.broadcast import Broadcast
+from ha_monitor.evaluate.verdict import verdict
 from ha_monitor.hooks.receiver import OK, Outcome
 from ha_monitor.hooks.teller import Teller
 from ha_monitor.model import Change, EntryStatus, Maintenance, Resource, Status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from ha_monitor.broadcast import Subscription
 
@@ -31,26 +32,32 @@ class FakeMonitor:
         self.all: dict[str, Resource] = {}
         self.queued = 100
         self.elsewhere: set[str] = set()
+        self.meanwhile: dict[int, Callable[[], None]] = {}
+        """What happens while all resources are looked at, by the number of the one that is next."""
         self._broadcast = Broadcast()
         self.subscription: Subscription
         for id_ in ids:
             self.put(id_, Status.UP, tell=False)
 
-    def put(self, id_: str, status: Status | None, *, tell: bool = True) -> None:
-        """Have a resource's one entry come to a status; ``None``: it ends."""
+    def put(self, id_: str, status: Status | None, *, entry: str = "primary", tell: bool = True) -> None:
+        """Have an entry of a resource come to a status; ``None``: the resource ends, and has no other entry."""
         before = self.all.get(id_)
-        old = None if before is None else before.entries["primary"].status
+        entries = {} if before is None else dict(before.entries)
+        old = entries[entry].status if entry in entries else None
         self.revision += 1
+        shown, side = Status.UNKNOWN, None
         if status is None:
             del self.all[id_]
         else:
+            entries[entry] = EntryStatus(status, 0.0, None, "")
+            statuses = {name: entries[name].status for name in sorted(entries)}
+            shown, side = verdict(statuses.values()), next((name for name in statuses if statuses[name] == "UP"), None)
             self.all[id_] = Resource(
-                "t", id_, "", 1, None, status, None, 0.0, None, None, self.revision, 0.0, False,
-                {"primary": EntryStatus(status, 0.0, None, "")}, None if before is None else before.maintenance,
+                "t", id_, "", 1, None, shown, side, 0.0, None, None, self.revision, 0.0, False, entries,
+                None if before is None else before.maintenance,
             )  # fmt: skip
         if tell:
-            shown = status or Status.UNKNOWN
-            self._broadcast.send([Change("t", id_, "primary", old, status, shown, None, self.revision, 0.0, "")])
+            self._broadcast.send([Change("t", id_, entry, old, status, shown, side, self.revision, 0.0, "")])
 
     def maintain(self, id_: str, *, on: bool) -> None:
         self.all[id_] = replace(self.all[id_], maintenance=Maintenance("work", None) if on else None)
@@ -61,7 +68,9 @@ class FakeMonitor:
         return not (self.subscription._queue or self.subscription._missed)
 
     def resources(self) -> Iterator[Resource]:
-        return iter(list(self.all.values()))
+        for number, id_ in enumerate(list(self.all)):
+            self.meanwhile.pop(number, lambda: None)()
+            yield self.all[id_]
 
     def get(self, type_: str, id_: str) -> Resource | None:
         return self.all.get(id_)
@@ -85,6 +94,8 @@ class Notebook:
 
     def __init__(self) -> None:
         self.told: list[tuple[str, str | None, str | None]] = []
+        self.last: dict[str, tuple[Status, str | None]] = {}
+        """Status and active side of each resource, as they were told last."""
         self.outcome = OK
         self.hangs = False
 
@@ -93,6 +104,7 @@ class Notebook:
             await anyio.sleep_forever()
         await anyio.lowlevel.checkpoint()
         self.told.append((change.id, change.old, change.new))
+        self.last[change.id] = change.status, change.active
         return self.outcome
 
 
@@ -139,6 +151,28 @@ async def test_a_reader_that_was_too_slow_loses_nothing() -> None:
             ("g", None, "UP"),
         ]
         assert ("t", "c") not in set(teller.ledger.known())
+
+
+async def test_what_changed_before_this_start_is_noted_before_what_goes_by_it_is_told() -> None:
+    """It changes back while the others are still compared, and what was told meanwhile had it in it."""
+    monitor, notebook = FakeMonitor(*map(str, range(2_000)), "pair"), Notebook()
+    monitor.put("pair", Status.UP, entry="secondary", tell=False)
+    teller = Teller(cast("Any", monitor), "command", notebook, timeout=10.0, parallel=2, lease_ttl=2.0)
+    for id_, resource in monitor.all.items():
+        teller.ledger.remember(("t", id_), {name: entry.status for name, entry in resource.entries.items()}, {})
+    teller.observer.is_first = False
+    monitor.put("pair", Status.DOWN, tell=False)
+    monitor.meanwhile = {
+        1: lambda: monitor.put("pair", Status.DOWN, entry="secondary"),
+        1_500: lambda: monitor.put("pair", Status.UP),
+    }
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(teller.run)
+        await until(lambda: teller.observer.is_complete)
+        assert notebook.told[0] == ("pair", "UP", "DOWN")
+        await rest(monitor, teller)
+        tasks.cancel_scope.cancel()
+    assert notebook.last["pair"] == (monitor.all["pair"].status, monitor.all["pair"].active)
 
 
 async def test_hooks_of_a_resource_wait_for_the_end_of_its_maintenance() -> None:
