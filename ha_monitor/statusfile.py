@@ -74,17 +74,19 @@ async def _follow(monitor: HaMonitor, file: _File) -> None:
             # The words of an outage go on changing with its retries; its first ones are kept.
             now = monitor.generation, readiness.ready
             if now != seen:
-                began = time.monotonic()
+                began, proven_at = time.monotonic(), monitor.proven_at
+                proof = {"revision": monitor.revision, "proven_at": rfc3339(proven_at)}
                 resources = await _resources(monitor)
                 says = {"ready": readiness.ready, "reason": legible(readiness.reason), "resources": resources}
-                proof = {"revision": monitor.revision, "proven_at": rfc3339(monitor.proven_at)}
                 if await file.write(says, proof):
                     seen = now
+                    file.date(proven_at)
                     # A storm of changes to a large site is to cost a tenth of a core here.
                     await anyio.sleep(10 * (time.monotonic() - began))
                 else:
                     await anyio.sleep(_AGAIN)
-            file.date(monitor.proven_at)
+            elif not file.date(monitor.proven_at):
+                seen = None  # somebody took it away, or its folder can't be written: the next write tells
             with anyio.move_on_after(_LOOK):
                 await changes.wait()
             changes.take()
@@ -133,11 +135,17 @@ class _File:
             self._said, self._dated = encoded, 0.0
         return written
 
-    def date(self, proven_at: float) -> None:
-        """Have the file bear the time at which what it says was last proven."""
-        if self._said is not None and proven_at > self._dated:
-            self._file.attempt(lambda: os.utime(self._file.path, (proven_at, proven_at)))
-            self._dated = proven_at
+    def date(self, proven_at: float) -> bool:
+        """Have the file bear the time at which all that it says was last proven; tell whether that went well."""
+        if proven_at <= self._dated:
+            return True
+        self._dated = proven_at
+        try:
+            os.utime(self._file.path, (proven_at, proven_at))
+        except OSError:
+            self._said = None
+            return False
+        return True
 
     def disown(self, reason: str) -> None:
         """Have what stands there say that it can't be vouched for."""

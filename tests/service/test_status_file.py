@@ -200,3 +200,35 @@ def test_a_file_that_can_not_be_written_is_one_warning_and_heals(
     said = [line for line in running.last_log.splitlines() if "status file" in line]
     assert len(said) == 2, "that it can't be written, and that it can again"
     assert said[1].endswith("written again")
+
+
+def test_one_that_can_not_be_replaced_does_not_look_fresh(
+    pair: site.HaInterface, etcd: Etcd, service: StartService, path: Path
+) -> None:
+    running = service("--status-file", str(path))
+    wait_for(path, lambda said: bool(said["ready"]))
+    in_the_way = path.with_name(f".{path.name}.next")
+    in_the_way.mkdir()
+    etcd.put(pair.primary_state, site.DOWN)
+    changed_at = time.time() + 0.5  # seconds for it to be heard of
+    while time.time() < changed_at + 8.0:  # it is tried again meanwhile
+        assert path.stat().st_mtime < changed_at, "what it says was no longer right"
+        time.sleep(0.1)
+    in_the_way.rmdir()
+    wait_for(path, lambda said: entries(said) == {"primary": "DOWN", "secondary": "UP"})
+    give_up = time.monotonic() + PATIENCE
+    while path.stat().st_mtime < changed_at:
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    running.stop()
+    said = [line for line in running.last_log.splitlines() if "status file" in line]
+    assert len(said) == 2, "that it can't be written, and that it can again"
+
+
+def test_one_that_somebody_takes_away_is_written_again(
+    pair: site.HaInterface, service: StartService, path: Path
+) -> None:
+    service("--status-file", str(path))
+    wait_for(path, lambda said: bool(said["ready"]))
+    path.unlink()
+    wait_for(path, lambda said: entries(said) == {"primary": "UP", "secondary": "UP"})
