@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ha_monitor.evaluate.maker import Maker
     from ha_monitor.evaluate.workers import Workers
     from ha_monitor.lang.scope import Ref
-    from ha_monitor.lang.template import Rendering
+    from ha_monitor.lang.template import Rendering, Template
     from ha_monitor.model import Change
 
 log = logging.getLogger(__name__)
@@ -221,7 +221,7 @@ class Fleet:
         if rendering.problem is not None:
             self._stumble(unit, rendering.problem)
         else:
-            self._rendered(unit, rendering)
+            self._rendered(unit, rendering, family.template)
 
     def _unit(self, family: Family, id_: str) -> Unit:
         unit = family.units.get(id_)
@@ -255,9 +255,9 @@ class Fleet:
         unit.foreign = False
         self._replace(unit, ())
 
-    def _rendered(self, unit: Unit, rendering: Rendering) -> None:
+    def _rendered(self, unit: Unit, rendering: Rendering, template: Template) -> None:
         try:
-            made = [self._maker.entry_type(spec) for spec in rendering.entries]
+            made = [self._maker.entry_type(spec, template) for spec in rendering.entries]
         except Problem as problem:
             self._stumble(unit, str(problem))
             return

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ha_monitor.evaluate.workers import Workers
     from ha_monitor.keys import Keyspace
     from ha_monitor.lang.template import Entry as EntrySpec
+    from ha_monitor.lang.template import Template
     from ha_monitor.plugins import EntryType
     from ha_monitor.reading.state import StateReader
     from ha_monitor.watch.states import StateView
@@ -51,7 +52,7 @@ class Maker:
         self._shared: dict[type[EntryType], EntryType] = {}
         """The one instance of each entry type that goes by the states alone."""
 
-    def entry_type(self, spec: EntrySpec) -> Made:
+    def entry_type(self, spec: EntrySpec, template: Template) -> Made:
         """Make what evaluates an entry, and which states that hangs on; ``None`` where another worker serves it."""
         cls = self._plugins.get(spec.type)
         if cls is None:
@@ -65,6 +66,8 @@ class Maker:
             return self._shared.setdefault(cls, entry_type) if alike else entry_type, refs
         except Exception as error:
             words = str(error) if isinstance(error, (ValueError, Problem)) else repr(error)
+            if template.secrets:  # nobody knows which of them it has been given, and quotes
+                words = f"it refuses its properties: {type(error).__name__}, with words that are redacted"
             raise Problem(f"entry {spec.name!r}: type {spec.type}: {words}") from error
 
     def entry(self, unit: Unit, spec: EntrySpec, made: Made, known: Entry | None) -> Entry:

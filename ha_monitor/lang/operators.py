@@ -1,7 +1,7 @@
 """The tree that a parameter mapping is compiled into: one frozen class an operator, with its evaluation.
 
 Compiling is :mod:`ha_monitor.lang.mapping`'s. Every ``evaluate`` raises :class:`Problem` in words, and lets the
-look-up's own exceptions pass.
+look-up's own exceptions pass. The words quote no value, which may be a secret; ids on a path are none.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ha_monitor.errors import Problem
+from ha_monitor.lang.arithmetic import kind
 from ha_monitor.lang.ids import quote
 from ha_monitor.lang.node import Hint, Node
 from ha_monitor.lang.pattern import Pattern, matches
@@ -243,7 +244,7 @@ class Regexp(_Compound):
         if self.fixed is not None:
             return matches(self.fixed, text)
         if not isinstance(pattern, str):
-            raise Problem(f"the pattern of regexp is {quote(pattern)}, not text")
+            raise Problem(f"the pattern of regexp is {kind(pattern)}, not a text")
         return matches(scope.pattern(pattern), text)
 
 
@@ -268,12 +269,12 @@ class ForEach(_Compound):
         if elements is None:
             return []
         if not isinstance(elements, (list, tuple)):
-            raise Problem(f"for_field gives {quote(elements)}, not a list")
+            raise Problem(f"for_field gives {kind(elements)}, not a list")
         values = []
         for place, element in enumerate(elements, 1):
             scope.step()
             if not isinstance(element, Mapping):
-                raise Problem(f"element {place} of for_field is {quote(element)}, not an object")
+                raise Problem(f"element {place} of for_field is {kind(element)}, not an object")
             values.append(mapping.evaluate(scope.at(scope.type, scope.id, element)))
         return values
 
@@ -290,7 +291,7 @@ def as_text(value: object) -> str:
         return ""
     if isinstance(value, float) or (isinstance(value, int) and value.bit_length() <= MAX_BITS):
         return str(value)
-    raise Problem(f"{quote(value)} is no text to join")
+    raise Problem(f"{kind(value)} is no text to join")
 
 
 def _check_text(scope: Scope, text: str) -> None:

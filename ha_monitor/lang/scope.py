@@ -113,7 +113,10 @@ class Scope:
             patterns = self._root._patterns = {}
         if text not in patterns:
             self.step(len(text) * _PATTERN_STEPS)
-            patterns[text] = compile_pattern(text)
+            try:
+                patterns[text] = compile_pattern(text)
+            except Problem as problem:  # whose words quote a value
+                raise Problem("the pattern of regexp is wrong") from problem
         return patterns[text]
 
     def config(self, type_: str, id_: str) -> Mapping[str, object] | None:

@@ -18,6 +18,9 @@ from ha_monitor.lang.ids import quote
 CRASHES = (RecursionError, MemoryError, ArithmeticError, TypeError, ValueError, AttributeError, LookupError)
 """What an expression may fail with that has no words of its own."""
 
+BROKEN = "has a line break or control character in it"
+"""What is wrong with a value that does not stay on its line."""
+
 _MAX_DEPTH = 16  # statements within statements; chosen
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -210,7 +213,7 @@ def print_value(text: str, what: str) -> str:
         Problem: it has a line break or control character in it; the words name ``what``.
     """
     if _BREAKS.search(text) is not None:
-        raise Problem(f"{what} has a line break or control character in it")
+        raise Problem(f"{what} {BROKEN}")
     return text
 
 

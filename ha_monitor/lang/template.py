@@ -18,8 +18,9 @@ from ha_monitor.lang.mapping import compile_mapping
 from ha_monitor.lang.node import Hint, Node
 from ha_monitor.lang.sandbox import JinjaTemplate, compile_text
 from ha_monitor.lang.scope import Lookup, Ref, Scope
-from ha_monitor.lang.secrets import SECRET_FIELDS, blot_out, holds_secret, masked
+from ha_monitor.lang.secrets import SECRET_FIELDS, holds_secret, masked
 from ha_monitor.lang.skeleton import compile_skeleton
+from ha_monitor.lang.statements import BROKEN
 from ha_monitor.lang.yaml_tree import parse_tree
 
 if TYPE_CHECKING:
@@ -120,33 +121,22 @@ class Template:
         entries: list[Entry] = []
         extras: Mapping[str, object] = {}
         if not problems:
-            try:
-                document = self._build(parameters)
-                extras = document.extras
-                problems = self._check(document, parameters, entries)
-            except Problem as problem:
-                problems = [str(problem)]
-        words = self._hide(_summary(problems), parameters) if problems else None
+            extras, problems = self._made_of(parameters, entries)
+            if problems and self.secrets and problems != self._made_of(self._masked(parameters), [])[1]:
+                problems = [self._redacted(problems[0])]
+        words = _summary(problems) if problems else None
         return Rendering(parameters, tuple(entries), extras, tuple(scope.reads), tuple(scope.refers), words)
 
     def shown(self, rendering: Rendering) -> Shown:
         """Return what may be shown of a rendering of this template, as much of it as there is."""
-        if not self.secrets:
-            parameters, entries = rendering.parameters, rendering.entries
-        else:
-            parameters = {
-                name: masked(value) if name in self.secrets else value for name, value in rendering.parameters.items()
-            }
-            entries = ()
-        document = None
-        try:
+        parameters, document = self._masked(rendering.parameters), None
+        entries = () if self.secrets else rendering.entries
+        with contextlib.suppress(Problem):  # which one it is says the rendering; a mask that meets a condition is none
             document = self._jinja.render(parameters)
             if self.secrets:
                 found: list[Entry] = []
-                self._check(self._build(parameters), parameters, found)
+                self._made_of(parameters, found)
                 entries = tuple(found)
-        except Problem:  # which one it is says the rendering; a mask that meets a condition is none
-            pass
         return Shown(parameters, document, entries)
 
     def sources(
@@ -161,8 +151,27 @@ class Template:
             found[name] = tuple(scope.reads)
         return found
 
-    def _hide(self, words: str, parameters: Mapping[str, object]) -> str:
-        return blot_out(words, [parameters[name] for name in self.secrets if name in parameters])
+    def _masked(self, parameters: Mapping[str, object]) -> dict[str, object]:
+        return {name: masked(value) if name in self.secrets else value for name, value in parameters.items()}
+
+    def _redacted(self, problem: str) -> str:
+        """Say that there is a problem whose words are others without the secrets, and so may have one in them."""
+        named = sorted(self.secrets & self._jinja.names)
+        for name in named:  # a key in PEM, the most frequent one
+            if (broken := f"parameter {name!r} {BROKEN}") in problem:
+                return broken
+        secrets = " and ".join(repr(name) for name in named)
+        return f"template {self.id} can't be used with what is in {secrets}: what is wrong is redacted, as that is"
+
+    def _made_of(
+        self, parameters: Mapping[str, object], entries: list[Entry]
+    ) -> tuple[Mapping[str, object], list[str]]:
+        """Put the entries of a document into ``entries``; return its other keys, and what is wrong with it."""
+        try:
+            document = self._build(parameters)
+        except Problem as problem:
+            return {}, [str(problem)]
+        return document.extras, self._check(document, parameters, entries)
 
     def _build(self, parameters: Mapping[str, object]) -> Document:
         """Return the rendered document, without YAML where that is certain to give the same."""
@@ -243,7 +252,10 @@ def compile_template(
         try:
             mappings[str(name)] = compile_mapping(spec)
         except Problem as problem:
-            raise Problem(f"template {template_id}: parameter {str(name)!r}: {problem}") from problem
+            # no secret is told that stands in the template itself
+            hidden = holds_secret((str(name),), secret_fields)
+            words = "its mapping is wrong; what is, is redacted" if hidden else problem
+            raise Problem(f"template {template_id}: parameter {str(name)!r}: {words}") from problem
     if "template_file" not in body:
         raise Problem(f"template {template_id} has no template_file")
     handler = body.get("handler")

@@ -110,11 +110,11 @@ def test_operator_gives_its_value(spec: object, value: object) -> None:
         ({"field": "x", "path": [{"field": "number"}]}, "a step of the path gives 5"),
         ({"output_key": "absent"}, "gw_interface 'own' has no stack output 'absent'"),
         ("Mt:odd_id:key", "t '7' has no stack outputs"),
-        ({"concatenate": [{"field": "list"}]}, "no text to join"),
-        ({"for_field": "Pservice_type", "for_mapping": "Px"}, "'internet', not a list"),
-        ({"for_field": "Pnames", "for_mapping": "Px"}, "element 1 of for_field is 'a'"),
-        ({"regexp": ["a", {"constant": "(?=a)"}]}, r"the pattern '\(\?=a\)' is wrong"),
-        ({"regexp": ["a", {"constant": 5}]}, "the pattern of regexp is 5"),
+        ({"concatenate": [{"field": "list"}]}, "a list is no text to join"),
+        ({"for_field": "Pservice_type", "for_mapping": "Px"}, "for_field gives a text, not a list"),
+        ({"for_field": "Pnames", "for_mapping": "Px"}, "element 1 of for_field is a text, not an object"),
+        ({"regexp": ["a", {"constant": "(?=a)"}]}, "the pattern of regexp is wrong"),
+        ({"regexp": ["a", {"constant": 5}]}, "the pattern of regexp is a number, not a text"),
     ],
 )
 def test_value_that_can_not_be_had_is_a_problem(spec: object, words: str) -> None:

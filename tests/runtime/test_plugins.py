@@ -52,9 +52,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     return install
 
 
-def with_entry(etcd: Etcd, type_: str, more: str = "") -> None:
+def with_entry(etcd: Etcd, type_: str, more: str = "", mappings: dict[str, Any] | None = None) -> None:
     """Have an edge_router with one entry of a type."""
-    etcd.txn(site.template("edge_router_monitoring", f"one:\n  type: {type_}\n{more}", {}))
+    etcd.txn(site.template("edge_router_monitoring", f"one:\n  type: {type_}\n{more}", mappings or {}))
     etcd.put("/config/v2.0/edge_routers/r", site.envelope({"id": "r"}))
 
 
@@ -119,6 +119,23 @@ async def test_a_constructor_that_refuses_is_a_problem_of_the_resource_in_its_wo
     async with HaMonitor(Settings(etcd=[etcd.url])) as monitor:
         await monitor.synced()
         assert dict(monitor.problems()) == {"edge_router/r": "entry 'one': type picky: every is negative"}
+
+
+async def test_a_constructor_that_quotes_a_secret_is_not_quoted(etcd: Etcd, install: Install) -> None:
+    install(
+        """
+        class Picky(Base):
+            types = ("picky",)
+            def __init__(self, props):
+                raise ValueError(f"there is no login with {props}")
+        """,
+        picky="Picky",
+    )
+    with_entry(etcd, "picky", "  mark: {{ password }}\n", {"password": {"constant": "swordfish"}})
+    async with HaMonitor(Settings(etcd=[etcd.url])) as monitor:
+        await monitor.synced()
+        words = "it refuses its properties: ValueError, with words that are redacted"
+        assert dict(monitor.problems()) == {"edge_router/r": f"entry 'one': type picky: {words}"}
 
 
 @pytest.mark.parametrize(
