@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import anyio
 import pytest
 
 from ha_monitor import Settings, Status
+from ha_monitor.plugins import Plugins, StateRef
 from ha_monitor.testing import MemoryEtcd
 from ha_monitor.testing.loop import VirtualLoop
+from ha_monitor.watch.feed import NO_SIGN_OF_LIFE
 from tests.support import site
 from tests.testing.fleet import Fleet, ready, until
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from ha_monitor.etcd.channel import Access
     from ha_monitor.testing.stubs import MemoryStubs
@@ -117,5 +119,53 @@ def test_what_was_back_before_anybody_looked_is_not_told_as_gone(
             assert etcd.revision == before + 2, "one change of etcd's in the freeze, and one record"
             assert etcd.record(fleet.pairs[0].record) == site.record()
             assert monitor.readiness().ready
+
+    in_a_loop_that_freezes(main)
+
+
+SLICES, IN_A_SLICE = 100, 4
+
+
+class Slow:
+    """An entry type that takes its time."""
+
+    shared = True
+    types: ClassVar[tuple[str, ...]] = ("slow",)
+    required: ClassVar[tuple[str, ...]] = ("id",)
+    text: ClassVar[frozenset[str]] = frozenset({"id"})
+    ids: ClassVar[frozenset[str]] = frozenset({"id"})
+    defaults: ClassVar[dict[str, Any]] = {}
+    seconds = 0.0
+
+    def __init__(self, props: Mapping[str, Any]) -> None:
+        self.keys = (StateRef("er_physical_interface", props["id"]),)
+
+    def evaluate(self, states: Sequence[object]) -> tuple[Status, str]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, Loop)
+        loop.stand_still(Slow.seconds)
+        return (Status.UP if any(states) else Status.DOWN), ""
+
+
+def test_a_watch_whose_last_word_is_still_being_taken_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ha_monitor.monitor.load_plugins", lambda: Plugins({"slow": cast("Any", Slow)}, ()))
+    monkeypatch.setattr("ha_monitor.watch.states.WOKEN_IN_A_SLICE", IN_A_SLICE)
+    count = SLICES * IN_A_SLICE
+    states = [f"/monitoring/v2.0/er_physical_interfaces/{number}" for number in range(count)]
+
+    async def main() -> None:
+        etcd = MemoryEtcd()
+        text = "a: {type: slow, id: '{{ i }}'}\n"
+        etcd.txn(site.template("port_monitoring", text, {"i": {"field": "id"}}))
+        for number, state in enumerate(states):
+            etcd.txn({state: site.UP, f"/config/v2.0/ports/{number}": site.envelope({"id": f"{number}"})})
+        async with etcd.monitor(Settings()) as monitor:
+            await ready(monitor)
+            opened = [watch.reconnects for watch in monitor.measures().watches]
+            monkeypatch.setattr(Slow, "seconds", NO_SIGN_OF_LIFE / 8 / IN_A_SLICE)
+            etcd.delete_prefix("/monitoring/v2.0/er_physical_interfaces/")
+            await until(lambda: {resource.status for resource in monitor.resources()} == {Status.DOWN}, 600.0)
+            await anyio.sleep(10.0)
+            assert [watch.reconnects for watch in monitor.measures().watches] == opened
 
     in_a_loop_that_freezes(main)
