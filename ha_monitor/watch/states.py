@@ -209,7 +209,7 @@ class StateView(View):
         if cell is not None and cell.revision > revision:
             return False
         if revision <= self._brought:  # the watch was quicker, and has brought what came after it as well
-            return cell is not None or value is None
+            return value is None or (cell is not None and cell.state is not None)
         self._ahead[key] = revision
         self._set(key, cell, None if value is None else self.read[value], revision)
         if self._dirty and self._seen is None:  # a list wakes all at its end

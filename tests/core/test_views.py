@@ -194,6 +194,9 @@ def test_our_own_write_is_known_already_where_the_watch_was_quicker() -> None:
     assert view.written(key, None, 13)
     apply(view, [put("a", UP, 14), gone("a", 15)])
     assert not view.written(key, UP, 14), "somebody deleted it after us"
+    view.hang("a", Sleeper())
+    assert not view.written(key, UP, 14), "whoever hangs there meanwhile"
+    assert view.written(key, None, 15)
     assert values(view) == {}
     assert view.ahead == 0, "the watch has nothing to bring that we know already"
 
