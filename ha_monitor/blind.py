@@ -5,13 +5,14 @@ What is said instead stands in the faces only: records stay as they are, and are
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 import anyio.lowlevel
 import msgspec
 
 from ha_monitor.model import Change
+from ha_monitor.sight import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,12 +20,25 @@ if TYPE_CHECKING:
     from ha_monitor.clock import Clock
     from ha_monitor.evaluate.unit import Family, Unit
     from ha_monitor.model import Status
-    from ha_monitor.sight import Seen, Sight
+    from ha_monitor.sight import Sight
 
 LOOK_EVERY = 0.5
 """Seconds between two looks. Whoever asks is answered by the moment; this is for those who are told."""
 
 _SLICE = 500  # resources whose changes are told before the event loop has a turn: a few milliseconds
+_SEEING = Seen(0, 0.0, 0.0, stale=False)
+
+
+class _Turn(NamedTuple):
+    """A type that turned, or is turning: for readers, the ``untold`` ones, by id, are still what they were before."""
+
+    before: Seen
+    now: Seen
+    untold: set[str]
+
+    def of(self, id_: str) -> Seen:
+        """Give what readers were told last of a resource."""
+        return self.before if id_ in self.untold else self.now
 
 
 class Blindness:
@@ -46,7 +60,8 @@ class Blindness:
         self._sight = sight
         self._clock = clock
         self._tell = tell
-        self._instead: dict[str, Status] = {}
+        self._turns: dict[str, _Turn] = {}
+        """Of each type that is blind, or not wholly told yet that it is not any more."""
         self._called = anyio.Event()
 
     async def run(self) -> None:
@@ -56,38 +71,44 @@ class Blindness:
                 await self._called.wait()
             self._called = anyio.Event()
             for family in tuple(self._families().values()):
-                seen = self._sight.of(family)
-                before = self._instead.get(family.type)
-                if seen.instead is not before:
+                turn, seen = self._turns.get(family.type), self._sight.of(family)
+                before = _SEEING if turn is None else turn.now
+                if seen.instead is not before.instead:
                     await self._turn(family, before, seen)
 
     def look(self) -> None:
         """Look at once: etcd is heard, or no longer."""
         self._called.set()
 
-    async def _turn(self, family: Family, before: Status | None, seen: Seen) -> None:
-        if seen.instead is None:
-            del self._instead[family.type]
-        else:
-            self._instead[family.type] = seen.instead
-        units = tuple(family.units.values())
-        for start in range(0, len(units), _SLICE):
-            at = self._clock.time()
-            self._tell([change for unit in units[start : start + _SLICE] for change in _turned(unit, before, seen, at)])
+    async def _turn(self, family: Family, before: Seen, seen: Seen) -> None:
+        ids = tuple(family.units)
+        untold = set(ids)
+        self._turns[family.type] = _Turn(before, seen, untold)
+        for start in range(0, len(ids), _SLICE):
+            some, at = ids[start : start + _SLICE], self._clock.time()
+            untold.difference_update(some)
+            units = [family.units[id_] for id_ in some if id_ in family.units]
+            self._tell([change for unit in units for change in _turned(unit, before.instead, seen, at)])
             await anyio.lowlevel.checkpoint()
+        if seen.instead is None:
+            del self._turns[family.type]
 
     def passed(self, changes: Sequence[Change]) -> Sequence[Change]:
-        """Give what of the fleet's changes is to be told: of a type that is blind, only that an entry is no more."""
-        if not self._instead:
+        """Give what of the fleet's changes is to be told: of a type that is blind, only which entries come and go."""
+        if not self._turns:
             return changes
         return [passed for change in changes if (passed := self._passed(change)) is not None]
 
     def _passed(self, change: Change) -> Change | None:
-        instead = self._instead.get(change.type)
+        turn = self._turns.get(change.type)
+        seen = _SEEING if turn is None else turn.of(change.id)
+        instead = seen.instead
         if instead is None:
             return change
         if change.new is None:
             return msgspec.structs.replace(change, old=instead, status=instead, active=None)
+        if change.old is None:
+            return msgspec.structs.replace(change, new=instead, status=instead, active=None, reason=seen.reason)
         return None  # told with all others once it is not blind any more
 
 
@@ -95,7 +116,7 @@ def _turned(unit: Unit, before: Status | None, seen: Seen, at: float) -> Iterato
     instead = seen.instead
     for entry in unit.entries:
         old, new = before or entry.shown, instead or entry.shown
-        if old is not new and not unit.ended:
+        if old is not new and entry.shown is not None:  # one that was never told of is told of when it comes
             yield Change(
                 unit.family.type, unit.id, entry.name, old, new, instead or unit.status,
                 None if instead else unit.active, entry.revision or unit.config_revision, at,
