@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ha_monitor.watch.maintenance import MaintenanceView
@@ -17,7 +18,11 @@ LONGEST_WAIT = 60.0
 
 
 class Maintained:
-    """Tells which resources are frozen, and who has to know when one no longer is."""
+    """Tells which resources are frozen, and who has to know when one is, or no longer is.
+
+    A freeze begins and ends only as its key changes or the clock is looked at, never between: whoever was kept from
+    something is told of the end, whichever way the clock is set meanwhile.
+    """
 
     def __init__(self, prefix: str, clock: Clock, on_change: Callable[[str, str], None]) -> None:
         """Prepare; somebody has to feed :attr:`view`.
@@ -29,53 +34,55 @@ class Maintained:
         self.view.on_change = self._changed
         self._clock = clock
         self._on_change = on_change
+        self._frozen: dict[tuple[str, str], Maintenance] = {}
         self._timers: dict[tuple[str, str], Timer] = {}
 
     def __len__(self) -> int:
         """How many are frozen at this moment."""
-        return len(self.names())
+        return len(self._frozen)
 
     def names(self) -> frozenset[tuple[str, str]]:
         """Give the types and ids of all that are frozen at this moment."""
-        return frozenset(at for at, found in self.view.items.items() if not self._is_over(found.maintenance))
+        return frozenset(self._frozen)
 
     def of(self, type_: str, id_: str) -> Maintenance | None:
         """Give why a resource is frozen; ``None`` where it is not."""
-        items = self.view.items
-        if not items:  # nearly always
-            return None
-        found = items.get((type_, id_))
-        return None if found is None or self._is_over(found.maintenance) else found.maintenance
+        return self._frozen.get((type_, id_))
 
     def grounds(self, type_: str, id_: str) -> tuple[tuple[bytes, int], ...]:
         """Give the key of a resource, with its revision: 0 where it is not there, and the resource not frozen."""
         found = self.view.items.get((type_, id_))
         return ((self.view.key(f"{type_}/{id_}"), 0 if found is None else found.revision),)
 
-    def _is_over(self, found: Maintenance) -> bool:
-        return found.until is not None and found.until <= self._clock.time()
+    def close(self) -> None:
+        """Look at the clock no longer: by itself that would never end."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
 
     def _changed(self, type_: str, id_: str) -> None:
-        self._watch_the_clock(type_, id_)  # first: should the time be over by now, it is so for whoever is told, too
+        self._look((type_, id_))
         self._on_change(type_, id_)
 
-    def _watch_the_clock(self, type_: str, id_: str) -> bool:
-        """Have the clock looked at when a freeze ends; tells whether that is still to come."""
-        at = (type_, id_)
+    def _look(self, at: tuple[str, str]) -> None:
+        """Note whether a resource is frozen, and have the clock looked at again where it has a word in it."""
         timer = self._timers.pop(at, None)
         if timer is not None:
             timer.cancel()
+        self._frozen.pop(at, None)
         found = self.view.items.get(at)
-        until = None if found is None else found.maintenance.until
-        if until is None:
-            return False
-        left = until - self._clock.time()
-        if left <= 0:
-            return False
+        if found is None:
+            return
+        until = found.maintenance.until
+        left = LONGEST_WAIT if until is None else until - self._clock.time()
+        if left > 0:
+            self._frozen[at] = found.maintenance
+        if until is not None:  # once that is over, too: the clock may be set back
+            wait = min(left, LONGEST_WAIT) if left > 0 else LONGEST_WAIT
+            self._timers[at] = self._clock.call_later(wait, partial(self._look_again, at))
 
-        def look() -> None:
-            if not self._watch_the_clock(type_, id_):  # a timer may come a hair too early
-                self._on_change(type_, id_)
-
-        self._timers[at] = self._clock.call_later(min(left, LONGEST_WAIT), look)
-        return True
+    def _look_again(self, at: tuple[str, str]) -> None:
+        was_frozen = at in self._frozen
+        self._look(at)
+        if (at in self._frozen) is not was_frozen:  # a timer may come a hair too early
+            self._on_change(*at)

@@ -102,7 +102,7 @@ class HaMonitor:
         self._roll: Roll
         self._sight: Sight
         self._blindness: Blindness
-        self._maintained: Maintained
+        self._maintained = Maintained(settings.keyspace.maintenance, self._clock, self._maintenance_changed)
         self._templates: Templates
         self._explainer: Explainer
         self._publisher: Publisher | None = None
@@ -110,6 +110,7 @@ class HaMonitor:
 
     async def __aenter__(self) -> Self:
         """Begin to watch."""
+        self._stack.callback(self._maintained.close)
         client = await self._stack.enter_async_context(open_client(self._settings, self._connect))
         leaves = await self._stack.enter_async_context(Leaves())
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
@@ -174,7 +175,6 @@ class HaMonitor:
         )
         self._sight = Sight(self._watches, self._pulse, clock, settings)
         self._blindness = Blindness(lambda: self._fleet.families, self._sight, clock, self._tell)
-        self._maintained = Maintained(keyspace.maintenance, clock, self._maintenance_changed)
         if settings.maintenance_prefix:
             self._watches.follow(self._maintained.view)
         if settings.publish != "none" and self._keys is None:

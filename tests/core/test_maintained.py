@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from aetcd import rpc
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ha_monitor.maintained import LONGEST_WAIT, Maintained
@@ -29,15 +29,15 @@ class Timer:
 
 
 class HandClock:
-    """A clock turned by hand, on which each look at the wall clock takes its time."""
+    """A clock turned by hand, on which each look at the wall clock takes its time; that one may be ahead, or behind."""
 
     def __init__(self, look: float = 0.0) -> None:
-        self.now, self.look = START, look
+        self.now, self.look, self.ahead = START, look, 0.0
         self.timers: list[Timer] = []
 
     def time(self) -> float:
         self.now += self.look
-        return self.now
+        return self.now + self.ahead
 
     def monotonic(self) -> float:
         return self.now
@@ -97,6 +97,44 @@ def test_a_wall_clock_that_is_set_is_looked_at_again() -> None:
     assert told == [True]
     clock.turn(START + 11 * LONGEST_WAIT)
     assert told == [True, False]
+
+
+seconds = st.integers(0, 200)
+settings_of_the_clock = st.sampled_from([-7_200, -300, -60, -30, 0, 0, 30, 60, 300, 7_200])
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([0.0, 0.000_4, 0.002]), st.sampled_from([0.0, 0.001]), st.integers(-200, 400),
+    st.lists(st.tuples(settings_of_the_clock, seconds, seconds), min_size=1, max_size=10),
+)  # fmt: skip
+@example(0.0, 0.0, 600, [(7_200, 0, 1), (0, 0, 700)])  # ahead when the key is read, until somebody sets it
+@example(0.0, 0.0, 60, [(0, 0, 120), (-300, 0, 200), (-300, 0, 500)])  # set back once the freeze is over
+@example(0.0, 0.0, 10, [(0, 0, 20), (-300, 5, 5), (0, 0, 60)])  # for less time than between two looks
+def test_whoever_decided_by_a_clock_that_is_set_decides_again(
+    look: float, early: float, left: int, steps: list[tuple[int, int, int]]
+) -> None:
+    clock, until = HandClock(look), START + left + 0.5
+    held_back = False
+
+    def decide() -> None:
+        nonlocal held_back
+        held_back = frozen()
+
+    def frozen() -> bool:
+        return maintained.of("ha", "1") is not None
+
+    maintained = Maintained("/m/", clock, lambda type_, id_: decide())
+    clock.ahead = steps[0][0]
+    freeze(maintained, until)
+    for ahead, before, after in steps:
+        clock.ahead = ahead
+        clock.turn(clock.now + before, early=early)
+        decide()  # the resource is another one
+        clock.turn(clock.now + after, early=early)
+        assert held_back is frozen() is (len(maintained) > 0)
+        if before + after > LONGEST_WAIT:
+            assert held_back is (clock.time() < until)
 
 
 TIMES = st.one_of(

@@ -11,7 +11,7 @@ import pytest
 from ha_monitor import EtcdRefused, HaMonitor, Settings, Status
 from ha_monitor.publish.publisher import IN_FLIGHT
 from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION
-from ha_monitor.testing import MemoryEtcd, run
+from ha_monitor.testing import LoopClock, MemoryEtcd, run
 from ha_monitor.watch.backoff import Backoff
 from tests.support import site
 from tests.testing.fleet import STATE_TIMEOUT, TOLD_WITHIN, Fleet, ready, unready, until
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ha_monitor.measures import PublishMeasures
+
+MAINTENANCE = "/ha_monitor/maintenance"
 
 
 def virtual(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
@@ -393,3 +395,41 @@ async def test_settings_that_a_monitor_is_made_with_are_kept() -> None:
         await monitor.synced()
         await anyio.sleep(60)
         assert etcd.record("/monitoring/v2.0/ha_interfaces/x") is None
+
+
+@virtual
+async def test_a_freeze_that_is_over_leaves_nothing_behind_once_the_monitor_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fleet = Fleet()
+    clock = fleet.etcd.clock
+    fleet.etcd.put(f"{MAINTENANCE}/ha_interface/ha0", {"until": clock.time() + 600})
+    fleet.etcd.put(f"{MAINTENANCE}/ha_interface/ha1", {"until": clock.time() - 600})
+    async with fleet.monitor() as monitor:
+        await ready(monitor)
+    asked: list[float] = []
+    monkeypatch.setattr(clock, "call_later", lambda delay, callback: asked.append(delay))
+    await anyio.sleep(1000.0)
+    assert asked == []
+
+
+@virtual
+async def test_a_freeze_ends_though_the_clock_was_set_back_meanwhile() -> None:
+    clock = LoopClock()
+    fleet = Fleet(MemoryEtcd(clock=clock))
+    pair = fleet.pairs[0]
+    until_then = clock.time() + 600
+    clock.set(until_then + 7200)  # a machine that nobody has told the time yet
+    async with fleet.monitor() as monitor:
+        fleet.etcd.put(f"{MAINTENANCE}/ha_interface/{pair.id}", {"until": until_then})
+        await fleet.right()
+        clock.set(until_then - 300)
+        await anyio.sleep(100)
+        resource = monitor.get("ha_interface", pair.id)
+        assert resource is not None
+        assert resource.maintenance is not None
+        fleet.flip(0)
+        await anyio.sleep(100)
+        assert fleet.etcd.record(pair.record) == site.record()
+        await anyio.sleep(100)
+        await fleet.right(1.0)
