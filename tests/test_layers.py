@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # From the ground up: a room may import rooms further down, itself, and nothing else of the package.
 FLOORS = (
     ("errors", "model", "clock", "text"),
-    ("measures", "forms", "transition", "files"),
+    ("measures", "forms", "transition", "files", "outward"),
     ("lang", "etcd", "reading", "broadcast", "history", "faultlog"),
     ("keys", "watch"),
     ("settings", "plugins"),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ha_monitor.errors import SettingsError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -37,10 +39,12 @@ def _check_webhook(url: str, secret_file: Path | None) -> None:
     except ImportError as error:
         raise click.UsageError("--webhook needs the extra http: pip install 'ha-monitor[http]'") from error
     from ha_monitor.hooks.signature import read_secrets
+    from ha_monitor.outward import open_client
 
     try:
         httpx.Request("POST", url)
-    except (httpx.InvalidURL, ValueError) as error:
+        open_client(url)
+    except (httpx.InvalidURL, ValueError, SettingsError) as error:
         raise click.UsageError(f"--webhook: {error}") from error
     if secret_file is not None:
         try:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import click
 import msgspec
 
+from ha_monitor.errors import SettingsError
 from ha_monitor.text import local_time
 from ha_monitor.transition import Transition
 from ha_monitor.web import shapes
@@ -172,10 +173,12 @@ class Remote:
 
 @contextlib.asynccontextmanager
 async def remote(url: str, token_file: Path | None) -> AsyncIterator[Remote]:
-    """Give the monitor at a URL. Raises ``click.UsageError`` where URL or token file can't be used."""
+    """Give the monitor at a URL. Raises ``click.UsageError`` where URL, token file or environment can't be used."""
     try:
         import httpx
         import httpx_sse  # noqa: F401 - used later; what is missing is told of now
+
+        from ha_monitor.outward import open_client
     except ImportError as error:
         words = (
             f"asking a running monitor needs the extra http ({error.name} is missing): pip install 'ha-monitor[http]'"
@@ -183,11 +186,16 @@ async def remote(url: str, token_file: Path | None) -> AsyncIterator[Remote]:
         raise click.UsageError(words) from error
     try:
         base = httpx.URL(url)
-    except httpx.InvalidURL as error:
+        is_usable = base.scheme in ("http", "https") and bool(base.host) and (base.port or 0) <= 65535
+    except (httpx.InvalidURL, ValueError) as error:
         raise click.UsageError(f"--url {url}: {error}") from error
-    if base.scheme not in ("http", "https") or not base.host:
-        raise click.UsageError(f"--url {url}: it has to begin with http:// or https:// and name a host")
-    async with httpx.AsyncClient(base_url=base, headers=_headers(token_file), timeout=_ANSWER) as client:
+    if not is_usable:
+        raise click.UsageError(f"--url {url}: it is not http://HOST:PORT or https://HOST:PORT, with a port up to 65535")
+    try:
+        client = open_client(url, base_url=base, headers=_headers(token_file), timeout=_ANSWER)
+    except SettingsError as error:
+        raise click.UsageError(f"--url {url}: {error}") from error
+    async with client:
         yield Remote(client)
 
 

@@ -41,10 +41,11 @@ class Hooks:
 
                 self._add("command", Command(shlex.split(settings.hook), settings.hook_parallel))
             if settings.webhook is not None:
-                from ha_monitor.hooks.webhook import Webhook, open_client
+                from ha_monitor.hooks.webhook import Webhook, webhook_client
 
-                client = await stack.enter_async_context(open_client(settings.hook_timeout, settings.hook_parallel))
-                self._add("webhook", Webhook(client, settings.webhook, settings.webhook_secret_file))
+                url, parallel = settings.webhook, settings.hook_parallel
+                client = await stack.enter_async_context(webhook_client(url, settings.hook_timeout, parallel))
+                self._add("webhook", Webhook(client, url, settings.webhook_secret_file))
             await self._run()
 
     def _add(self, kind: str, receiver: Receiver) -> None:

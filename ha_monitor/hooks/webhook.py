@@ -16,6 +16,7 @@ import httpx
 
 from ha_monitor.hooks.receiver import OK, Outcome
 from ha_monitor.hooks.signature import read_secrets, signed
+from ha_monitor.outward import open_client
 from ha_monitor.transition import encode, transition_shape
 
 if TYPE_CHECKING:
@@ -62,12 +63,13 @@ class Webhook:
             return Outcome("failed", str(error) or type(error).__name__, perhaps=not isinstance(error, _NOT_SENT))
 
 
-def open_client(timeout: float, parallel: int) -> httpx.AsyncClient:
-    """Make a client, to be entered.
+def webhook_client(url: str, timeout: float, parallel: int) -> httpx.AsyncClient:
+    """Make a client, to be entered; raises :class:`~ha_monitor.errors.SettingsError` where the environment forbids it.
 
     :param timeout: seconds that each step of a request may take; for the whole of it, the caller has to see to that.
     """
-    return httpx.AsyncClient(
+    return open_client(
+        url,
         follow_redirects=False,
         timeout=timeout,
         limits=httpx.Limits(max_connections=parallel),

@@ -167,7 +167,7 @@ def test_who_does_not_answer_is_told_in_words(tmp_path: Path) -> None:
     assert nobody.returncode == 1
     assert b"nobody answers at http://127.0.0.1:" in nobody.stderr
     assert status(f"http://127.0.0.1:{free_port()}", "--watch").returncode == 1
-    for wrong in ("somewhere", "ftp://x", "http://[::1"):
+    for wrong in ("somewhere", "ftp://x", "http://[::1", "http://127.0.0.1:99999", "http://xn--a"):
         ended = status(wrong)
         assert (ended.returncode, ended.stdout) == (2, b"")
         assert f"--url {wrong}: ".encode() in ended.stderr
