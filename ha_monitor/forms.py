@@ -69,6 +69,12 @@ def origin(url: str) -> str:
     return re.sub(r"^([a-zA-Z]+://)?(?:[^/@]*@)?([^/?#@]*).*", r"\1\2", url, flags=re.DOTALL)
 
 
+def _file(path: Path) -> Path:
+    if path.name in ("", ".."):
+        raise ValueError("it names no file")
+    return path
+
+
 def _command(text: str) -> str:
     arguments = shlex.split(text)
     if not arguments or "\0" in text:
@@ -142,5 +148,6 @@ Whole = Annotated[int, BeforeValidator(no_flag)]
 RootOrNone = Annotated[str, AfterValidator(_root_or_none)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Segment = Annotated[str, AfterValidator(_segment)]
+File = Annotated[Path, AfterValidator(_file)]
 Command = Annotated[str, AfterValidator(_command)]
 Webhook = Annotated[str, AfterValidator(_webhook)]

@@ -20,6 +20,7 @@ from ha_monitor.errors import SettingsError
 from ha_monitor.etcd.channel import Access
 from ha_monitor.forms import (
     Command,
+    File,
     Listen,
     Names,
     Paths,
@@ -69,7 +70,7 @@ class Settings(BaseModel):
     http_token_file: Path | None = Field(
         default=None, description="file with the token that everything over HTTP but health asks for; none: no token"
     )
-    status_file: Path | None = Field(
+    status_file: File | None = Field(
         default=None, description="file to keep every resource's status in, as JSON, replaced whole at each change"
     )
     status_file_on_stop: Literal["keep", "remove"] = Field(
@@ -82,7 +83,7 @@ class Settings(BaseModel):
     webhook_secret_file: Path | None = Field(
         default=None, description="file with the secret that webhooks are signed with; read for each; none: not signed"
     )
-    hook_state: Path | None = Field(
+    hook_state: File | None = Field(
         default=None, description="file that remembers what hooks were told, so that a start tells what changed since"
     )
     hook_timeout: Seconds = Field(default=30.0, description="seconds that a hook or a webhook may take")
