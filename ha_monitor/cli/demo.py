@@ -15,6 +15,7 @@ import click
 
 from ha_monitor.cli.http import listener, url
 from ha_monitor.cli.logs import set_up
+from ha_monitor.cli.options import TextOption
 from ha_monitor.cli.progress import progress, until_synced
 from ha_monitor.cli.table import board, console_here, transition_line
 from ha_monitor.demo.etcd_process import EtcdMissing, running_etcd
@@ -43,6 +44,7 @@ _TICK = 0.5  # seconds between two drawings, at most: "since" goes on
 @click.option("--once", is_flag=True, help="Play one failover, print each status as it changes, and end; no HTTP.")
 @click.option(
     "--listen",
+    cls=TextOption,
     envvar="HA_MONITOR_LISTEN",
     metavar="HOST:PORT",
     help=f"Address for HTTP; empty: no HTTP. [default: {_LISTEN}, or another port if that is taken]",

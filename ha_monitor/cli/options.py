@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
 
-class _TextOption(click.Option):
+class TextOption(click.Option):
     """An option whose variable counts when it is empty, too: click takes that for none, which would leave HTTP on."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
@@ -74,7 +74,7 @@ def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., Any]], Calla
     return click.option(
         f"--{setting_name(name)}",
         name,
-        cls=_TextOption if field.annotation is str else click.Option,
+        cls=TextOption if field.annotation is str else click.Option,
         type=_Text(_choices(field), is_file=_metavar(field) == "FILE"),
         multiple=_is_many(field),
         envvar=f"HA_MONITOR_{name.upper()}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import signal
 import socket
@@ -93,6 +94,21 @@ def test_it_answers_over_http_where_it_is_told_to() -> None:
         assert f"http://{address}" in line
         assert httpx.get(f"http://{address}/healthz").json() == {"alive": True}
         assert httpx.get(f"http://{address}/readyz").json()["ready"] is True
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_without_an_address_there_is_no_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HA_MONITOR_LISTEN", "")
+    process = start()
+    try:
+        assert process.stdout is not None
+        before = "".join(itertools.takewhile(lambda line: "->" not in line, process.stdout))
+        assert "HA interfaces" in before
+        assert "the page is on" not in before
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
     finally:
