@@ -43,7 +43,7 @@ def plan(
     Exit code 1 where any resource would appear, end, or have another status, active side, problem, status of an entry
     or published record, or any template another problem; 0 where nothing changes.
     """
-    if data is not None and data is file:
+    if data is not None and data.name == file.name == "<stdin>":
         raise click.UsageError("FILE and --data can't both be standard input")
     sys.exit(anyio.run(_plan, settings, data, read_changes(file), everything, as_json))
 

@@ -264,6 +264,12 @@ def test_a_file_in_the_place_of_an_etcd(plan: Plans, tmp_path: Path) -> None:
     assert command("plan", "-", "--data", str(data), "--json", stdin=file.read_bytes()).stdout == ended.stdout
 
 
+def test_file_and_data_can_not_both_be_standard_input() -> None:
+    ended = command("plan", "-", "--data", "-", stdin=b"{}")
+    assert ended.returncode == 2
+    assert b"FILE and --data can't both be standard input" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
