@@ -113,7 +113,7 @@ class Settings(BaseModel):
     rise_by_type: Spans = Field(default={}, description="TYPE=S: another rise for a resource type")
     fall_by_type: Spans = Field(default={}, description="TYPE=S: another fall for a resource type")
     flap_turns: Annotated[Whole, Field(ge=0, le=1000)] = Field(
-        default=0, description="turns up or down in flap-window from which on an entry is held DOWN; 0: never"
+        default=0, description="more turns up or down than this in flap-window: the entry is held DOWN; 0: never"
     )
     flap_window: Seconds = Field(
         default=60.0, description="seconds in which turns are counted, and without one of which flapping is over"
