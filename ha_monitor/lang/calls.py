@@ -1,4 +1,4 @@
-"""Filters, tests and calls in template expressions: by name, from the tables in :mod:`ha_monitor.lang.filters`."""
+"""Filters, tests and calls in template expressions: by name, from the tables of ``filters`` and ``predicates``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from jinja2 import nodes
 
 from ha_monitor.errors import Problem
 from ha_monitor.lang.arithmetic import kind
-from ha_monitor.lang.filters import FILTERS, TESTS, method
+from ha_monitor.lang.filters import FILTERS, method
 from ha_monitor.lang.frame import Expression, Frame, Undefined
 from ha_monitor.lang.fuel import MAX_ITEMS
+from ha_monitor.lang.predicates import TESTS
 
 Compile = Callable[[nodes.Node], Expression]
 

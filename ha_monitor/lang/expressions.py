@@ -146,9 +146,16 @@ def _object(node: nodes.Dict, depth: int) -> Expression:
 
     def build(frame: Frame) -> dict[str, object]:
         frame.fuel.items(len(pairs))
-        return {frame.fuel.text(key(frame)): value(frame) for key, value in pairs}
+        return {_key(key(frame)): value(frame) for key, value in pairs}
 
     return build
+
+
+def _key(key: object) -> str:
+    """Let a key of an object pass."""
+    if not isinstance(key, str):
+        raise Problem(f"the key of an object is {kind(key)}, not a text")
+    return key
 
 
 def _attribute(node: nodes.Getattr, depth: int) -> Expression:

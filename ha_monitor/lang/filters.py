@@ -1,20 +1,24 @@
-"""The filters, tests and methods that a template may use: all there are, each bounded in time and in its result.
+"""The filters and methods that a template may use: all there are, each bounded in time and in its result.
 
-A filter is ``function(fuel, value, *arguments)``. ``default`` and the tests ``defined`` and ``undefined`` are not
-here: they are about names, and :mod:`ha_monitor.lang.expressions` knows those.
+A filter is ``function(fuel, value, *arguments)``. It gives what Jinja2's of that name gives, with arguments of the same
+names, or a problem. ``default`` is not here: it is about names, and :mod:`ha_monitor.lang.calls` knows it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ha_monitor.errors import Problem
 from ha_monitor.lang.arithmetic import compare, kind
-from ha_monitor.lang.fuel import Fuel
+from ha_monitor.lang.fuel import MAX_BITS, Fuel
 from ha_monitor.lang.pattern import matches
 
 _MATCH_STEP = 16  # characters that the slowest patterns match in the time of about one step; measured
+_MAX_NUMBER = 400  # characters of a text that is read as a number; chosen: more than the longest float takes
+_WORDS = re.compile(r"([-\s({\[<]+)")
 
 
 def elements(fuel: Fuel, value: object) -> list[Any]:
@@ -27,12 +31,15 @@ def elements(fuel: Fuel, value: object) -> list[Any]:
 
 def _replace(fuel: Fuel, value: object, old: object, new: object, count: int | None = None) -> str:
     text, search, put = fuel.text(value), fuel.text(old), fuel.text(new)
-    found = text.count(search) if count is None else min(max(count, 0), text.count(search))
+    found = text.count(search)
+    if count is not None and count >= 0:
+        found = min(count, found)
     fuel.room(len(text) + found * (len(put) - len(search)))
     return fuel.made(text.replace(search, put, found))
 
 
-def _match(fuel: Fuel, value: object, pattern: object) -> bool:
+def match(fuel: Fuel, value: object, pattern: object) -> bool:
+    """Tell whether a text starts with a pattern, as a filter and as a test; nothing starts with none."""
     if not isinstance(pattern, str):
         raise Problem(f"match takes a pattern in quotes, not {kind(pattern)}")
     compiled, text = fuel.pattern(pattern), fuel.text(value)
@@ -40,8 +47,8 @@ def _match(fuel: Fuel, value: object, pattern: object) -> bool:
     return value is not None and matches(compiled, text)
 
 
-def _join(fuel: Fuel, value: object, between: object = "") -> str:
-    parts, separator = elements(fuel, value), fuel.text(between)
+def _join(fuel: Fuel, value: object, d: object = "") -> str:
+    parts, separator = elements(fuel, value), fuel.text(d)
     texts: list[str] = []
     size = 0
     for part in parts:
@@ -51,30 +58,46 @@ def _join(fuel: Fuel, value: object, between: object = "") -> str:
     return fuel.made(separator.join(texts))
 
 
-def _int(fuel: Fuel, value: object, default: int = 0) -> int:
-    fuel.weigh(value)
+def _int(fuel: Fuel, value: Any, default: object = 0, base: int = 10) -> object:
+    _check_number(fuel, value)
     try:
-        number = int(value) if isinstance(value, (int, float)) else int(str(value)[:40])
-    except (ValueError, OverflowError):
-        return default
-    if number.bit_length() > 63:
+        number = int(value, base) if isinstance(value, str) else int(value)
+    except (TypeError, ValueError):
+        try:
+            number = int(float(value))
+        except (TypeError, ValueError, OverflowError):
+            return default
+    if number.bit_length() > MAX_BITS:
         raise Problem("a number grows too large")
     return number
 
 
-def _float(fuel: Fuel, value: object, default: float = 0.0) -> float:
-    fuel.weigh(value)
+def _float(fuel: Fuel, value: Any, default: object = 0.0) -> object:
+    _check_number(fuel, value)
     try:
-        return float(value) if isinstance(value, (int, float)) else float(str(value)[:400])
-    except (ValueError, OverflowError):
+        return float(value)
+    except (TypeError, ValueError):
         return default
 
 
-def _round(fuel: Fuel, value: object, precision: int = 0) -> float:
+def _check_number(fuel: Fuel, value: object) -> None:
+    """Refuse a text that takes long to be read as a number."""
+    fuel.weigh(value)
+    if isinstance(value, str) and len(value) > _MAX_NUMBER:
+        raise Problem(f"a text of more than {_MAX_NUMBER} characters is read as a number")
+
+
+def _round(fuel: Fuel, value: object, precision: int | None = 0, method: str = "common") -> object:
     fuel.spend(1)
-    if not isinstance(value, (int, float)) or not isinstance(precision, int) or abs(precision) > 30:
+    places = 0 if precision is None else precision
+    if not isinstance(value, (int, float)) or not isinstance(places, int) or abs(places) > 30:
         raise Problem(f"round works on a number and up to 30 places, not on {kind(value)}")
-    return round(float(value), precision)
+    if method == "common":
+        return round(value, precision)
+    if method not in ("ceil", "floor"):
+        raise Problem("round knows common, ceil and floor")
+    whole: Callable[[float], int] = math.ceil if method == "ceil" else math.floor
+    return whole(value * 10**places) / 10**places
 
 
 def _abs(fuel: Fuel, value: object) -> object:
@@ -91,22 +114,29 @@ def _length(fuel: Fuel, value: object) -> int:
     return len(value)
 
 
-def _sort(fuel: Fuel, value: object, reverse: bool = False) -> list[Any]:
+def _same_case(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _sort(fuel: Fuel, value: object, reverse: bool = False, case_sensitive: bool = False) -> list[Any]:
     items = elements(fuel, value)
     fuel.weigh(items)
     fuel.spend(len(items) * len(items).bit_length() // 4)
     try:
-        return sorted(items, key=lambda item: item.lower() if isinstance(item, str) else item, reverse=bool(reverse))
+        return sorted(items, key=None if case_sensitive else _same_case, reverse=bool(reverse))
     except TypeError as error:
         raise Problem("sort works on elements of one kind") from error
 
 
-def _unique(fuel: Fuel, value: object) -> list[Any]:
+def _unique(fuel: Fuel, value: object, case_sensitive: bool = False) -> list[Any]:
     seen: list[Any] = []
+    found = []
     for item in elements(fuel, value):
-        if not compare(fuel, "in", item, seen):
-            seen.append(item)
-    return seen
+        key = item if case_sensitive else _same_case(item)
+        if not compare(fuel, "in", key, seen):
+            seen.append(key)
+            found.append(item)
+    return found
 
 
 def _first(fuel: Fuel, value: object) -> object:
@@ -123,12 +153,12 @@ def _one(items: list[Any], place: int) -> object:
     return items[place]
 
 
-def _extreme(choose: Callable[[Iterable[Any]], object]) -> Callable[[Fuel, object], object]:
-    def extreme(fuel: Fuel, value: object) -> object:
+def _extreme(choose: Callable[..., object]) -> Callable[..., object]:
+    def extreme(fuel: Fuel, value: object, case_sensitive: bool = False) -> object:
         items = elements(fuel, value)
         fuel.weigh(items)
         try:
-            return choose(items)
+            return choose(items, key=None if case_sensitive else _same_case)
         except (TypeError, ValueError) as error:
             raise Problem("min and max work on some elements of one kind") from error
 
@@ -140,10 +170,15 @@ def _reverse(fuel: Fuel, value: object) -> object:
     return "".join(items) if isinstance(value, str) else items
 
 
-def _split(fuel: Fuel, value: object, separator: str | None = None, most: int = -1) -> list[str]:
-    parts = fuel.text(value).split(separator, most)
+def _split(fuel: Fuel, value: object, sep: str | None = None, maxsplit: int = -1) -> list[str]:
+    parts = fuel.text(value).split(sep, maxsplit)
     fuel.items(len(parts))
     return parts
+
+
+def _title(text: str) -> str:
+    """Return a text whose words begin with a capital, with Jinja2's notion of a word."""
+    return "".join(word[0].upper() + word[1:].lower() for word in _WORDS.split(text) if word)
 
 
 def _of_text(function: Callable[..., object]) -> Callable[..., object]:
@@ -154,20 +189,6 @@ def _of_text(function: Callable[..., object]) -> Callable[..., object]:
         return fuel.made(result) if isinstance(result, str) else result
 
     return run
-
-
-def _test(function: Callable[..., object]) -> Callable[..., bool]:
-    """Make a test of a predicate that takes no time."""
-
-    def run(fuel: Fuel, *arguments: object) -> bool:
-        fuel.spend(1)
-        return bool(function(*arguments))
-
-    return run
-
-
-def _comparison(name: str) -> Callable[[Fuel, object, object], bool]:
-    return lambda fuel, left, right: compare(fuel, name, left, right)
 
 
 FILTERS: dict[str, Callable[..., object]] = {
@@ -182,7 +203,7 @@ FILTERS: dict[str, Callable[..., object]] = {
     "length": _length,
     "list": elements,
     "lower": _of_text(str.lower),
-    "match": _match,
+    "match": match,
     "max": _extreme(max),
     "min": _extreme(min),
     "replace": _replace,
@@ -191,44 +212,14 @@ FILTERS: dict[str, Callable[..., object]] = {
     "sort": _sort,
     "split": _split,
     "string": Fuel.text,
-    "title": _of_text(str.title),
+    "title": _of_text(_title),
     "trim": _of_text(str.strip),
     "unique": _unique,
     "upper": _of_text(str.upper),
 }
 """Every filter by name, ``default`` apart."""
 
-TESTS: dict[str, Callable[..., bool]] = {
-    "boolean": _test(lambda value: isinstance(value, bool)),
-    "divisibleby": _test(lambda value, by: value % by == 0),
-    "even": _test(lambda value: value % 2 == 0),
-    "false": _test(lambda value: value is False),
-    "float": _test(lambda value: isinstance(value, float)),
-    "in": _comparison("in"),
-    "integer": _test(lambda value: isinstance(value, int) and not isinstance(value, bool)),
-    "iterable": _test(lambda value: isinstance(value, (str, list, tuple, range, Mapping))),
-    "mapping": _test(lambda value: isinstance(value, Mapping)),
-    "match": _match,
-    "none": _test(lambda value: value is None),
-    "number": _test(lambda value: isinstance(value, (int, float))),
-    "odd": _test(lambda value: value % 2 == 1),
-    "sequence": _test(lambda value: isinstance(value, (str, list, tuple, range, Mapping))),
-    "string": _test(lambda value: isinstance(value, str)),
-    "true": _test(lambda value: value is True),
-}
-"""Every test by name, ``defined`` and ``undefined`` apart."""
-
-for _names, _operator in (
-    (("==", "eq", "equalto"), "eq"),
-    (("!=", "ne"), "ne"),
-    ((">", "gt", "greaterthan"), "gt"),
-    ((">=", "ge"), "gteq"),
-    (("<", "lt", "lessthan"), "lt"),
-    (("<=", "le"), "lteq"),
-):
-    TESTS.update(dict.fromkeys(_names, _comparison(_operator)))
-
-_TEXT_METHODS: dict[str, Callable[..., object]] = {
+TEXT_METHODS: dict[str, Callable[..., object]] = {
     "endswith": _of_text(str.endswith),
     "isdigit": _of_text(str.isdigit),
     "lower": _of_text(str.lower),
@@ -241,7 +232,7 @@ _TEXT_METHODS: dict[str, Callable[..., object]] = {
     "upper": _of_text(str.upper),
 }
 
-_OBJECT_METHODS: dict[str, Callable[..., object]] = {
+OBJECT_METHODS: dict[str, Callable[..., object]] = {
     "get": lambda fuel, value, key, default=None: value.get(key, default),
     "items": lambda fuel, value: [(key, value[key]) for key in elements(fuel, value)],
     "keys": lambda fuel, value: elements(fuel, value),
@@ -255,7 +246,7 @@ def method(value: object, name: str) -> Callable[..., object]:
     Raises:
         Problem: there is none of that name here.
     """
-    table = _TEXT_METHODS if isinstance(value, str) else _OBJECT_METHODS if isinstance(value, Mapping) else {}
+    table = TEXT_METHODS if isinstance(value, str) else OBJECT_METHODS if isinstance(value, Mapping) else {}
     found = table.get(name)
     if found is None:
         raise Problem(f"{kind(value)} has no method {name!r} here")
