@@ -94,18 +94,20 @@ class Templates:
         if not names:
             return f"there is no template for that type: {self._view.prefix}{type_}{_SUFFIX} is not there"
         template_id = min(names)
+        if not self._serves(type_):
+            return f"template {template_id} is not served here: --types is {','.join(sorted(self._only_types))}"
         if template_id in self._problems:
             return f"template {template_id}: {self._problems[template_id]}"
         envelope = self._view.envelope(template_id)
         if envelope is None or envelope.ended:
             return f"template {template_id} is marked for deletion"
-        if envelope.body.get("handler") != HANDLER:
-            return f"template {template_id} is of another handler: {envelope.body.get('handler')!r}, not {HANDLER!r}"
-        return f"template {template_id} is not served here: --types is {','.join(sorted(self._only_types))}"
+        return f"template {template_id} is of another handler: {envelope.body.get('handler')!r}, not {HANDLER!r}"
 
     def _changed(self, template_id: str) -> None:
         type_ = self._type_of(template_id)
         self._problems.pop(template_id, None)
+        if type_ is not None and not self._serves(type_):
+            return
         template: Template | None = None
         try:
             body = self._body(template_id)
@@ -114,8 +116,6 @@ class Templates:
                 return
             if type_ is None:
                 raise Problem(f"its name is not TYPE{_SUFFIX}, and no setting says which type it is for")
-            if self._only_types and type_ not in self._only_types:
-                return
             template = compile_template(
                 template_id, body, self._kinds, self._catalog, self._constants, self._secret_fields
             )
@@ -124,6 +124,9 @@ class Templates:
             log.warning("template %s: %s", legible(template_id), problem)
         if type_ is not None:
             self._use(template_id, type_, template)
+
+    def _serves(self, type_: str) -> bool:
+        return not self._only_types or type_ in self._only_types
 
     def _type_of(self, template_id: str) -> str | None:
         if template_id in self._overrides:

@@ -84,6 +84,16 @@ def test_types_serves_just_the_types_that_it_names(etcd: Etcd, service: StartSer
     assert etcd.mod_revision(left.record) == foreign
 
 
+def test_types_serves_no_other_type_whose_template_can_not_be_read(etcd: Etcd, service: StartService) -> None:
+    served, left = site.HaInterface(), site.HaInterface(plural="spare_pairs")
+    etcd.txn(site.ha_template() | served.keys() | left.keys() | {site.template_key("spare_pair_monitoring"): "no JSON"})
+    running = service("--types", "ha_interface")
+    etcd.wait_record(served.record, site.record())
+    assert set(running.json("/api/v1/summary")) == {"ha_interface"}
+    status, told = running.get(f"/api/v1/explain/spare_pair/{left.id}")
+    assert (status, b"is not served here: --types is ha_interface" in told) == (404, True), told
+
+
 def test_a_setting_overrides_which_type_a_template_belongs_to(etcd: Etcd, service: StartService) -> None:
     pair = site.HaInterface()
     etcd.txn(site.template("site_pairs", site.PAIR) | pair.keys())
