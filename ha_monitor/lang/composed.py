@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 PLACEHOLDER = re.compile("\ue000([0-9]+)\ue001")
 """Stands for the n-th printed parameter in a skeleton's text: private-use characters, printable in YAML."""
 
-# Nothing in it starts or ends anything in YAML, quoted or not: colons and a blank only before a letter or digit.
-_SAFE = re.compile(r"[A-Za-z0-9_/.][A-Za-z0-9_/.@+-]*(?:(?:::?| )[A-Za-z0-9_/.][A-Za-z0-9_/.@+-]*)*")
+# Nothing in it starts or ends anything in YAML, quoted or not: colons and a blank only before a letter or digit, and no
+# dots that end a document where they begin a line.
+_SAFE = re.compile(r"(?!\.{3}(?: |\Z))[A-Za-z0-9_/.][A-Za-z0-9_/.@+-]*(?:(?:::?| )[A-Za-z0-9_/.][A-Za-z0-9_/.@+-]*)*")
 
 
 class UnsafeValue(Exception):

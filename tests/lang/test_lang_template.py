@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ha_monitor.errors import Problem
@@ -189,6 +189,8 @@ SHAPES = [
     "e:\n  type: router\n  x: !!str {{ a }}\n  y: &n {{ b }}\n  z: *n\n",
     "e:\n  type: router\n  x: {{ a }}\n    {{ b }}\n",
     "e:\n  type: router\n  x: {{ a }}\n  x: {{ b }}\n",
+    "e: {type: router, x:\n{{ a }}\n}\n",
+    "e: {type: router, x:\n.{{ a }}{{ b }} }\n",
 ]
 ODD = [
     "",
@@ -268,6 +270,10 @@ PLAIN = [plain(made) for made in COMPILED]
 
 @settings(max_examples=300, deadline=None)
 @given(shape=st.sampled_from(range(len(SHAPES))), a=VALUES, b=VALUES)
+@example(shape=len(SHAPES) - 2, a="...", b="x")
+@example(shape=len(SHAPES) - 2, a="... x", b="x")
+@example(shape=len(SHAPES) - 2, a="---", b="x")
+@example(shape=len(SHAPES) - 1, a="..", b=None)
 def test_both_ways_give_the_same(shape: int, a: object, b: object) -> None:
     """Whatever the values, the skeleton's way and the plain way give the same entries and extras, or both a problem."""
     body = {"a": a, "b": b}
