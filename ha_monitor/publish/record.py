@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ha_monitor.model import Status
+from ha_monitor.reading.decoded import decode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 _encode = msgspec.json.Encoder(order="sorted").encode
-_decode = msgspec.json.Decoder().decode
 
 _RECORDED = frozenset({Status.UP, Status.DOWN, Status.FAIL, Status.DEGRADED})
 
@@ -30,8 +30,8 @@ def gohan_record(status: Status, version: int) -> bytes:
 def read_record(value: bytes) -> Mapping[str, Any] | None:
     """Give a record as decoded JSON; ``None`` where it is no object."""
     try:
-        decoded = _decode(value)
-    except (msgspec.DecodeError, RecursionError):
+        decoded = decode(value, "the record")
+    except ValueError:
         return None
     return decoded if isinstance(decoded, dict) else None
 

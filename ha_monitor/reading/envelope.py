@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ha_monitor.errors import Problem
+from ha_monitor.reading.decoded import decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_decode = msgspec.json.Decoder().decode
 _ENVELOPE = frozenset({"body", "version", "marked_for_deletion"})
 
 
@@ -65,9 +65,9 @@ def read_outputs(value: bytes) -> Mapping[str, Any]:
 
 def _object(value: bytes, what: str) -> dict[str, Any]:
     try:
-        decoded = _decode(value)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise Problem(f"{what} is not JSON: {error}") from error
+        decoded = decode(value, what)
+    except ValueError as error:
+        raise Problem(str(error)) from error
     if not isinstance(decoded, dict):
         hint = ", encoded twice?" if isinstance(decoded, str) else ""
         raise Problem(f"{what} is {_kind(decoded)}, not an object{hint}")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ha_monitor.reading.decoded import decode
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-_decode = msgspec.json.Decoder().decode
 
 _CACHED_STATES = 4_096
 _CACHED_SIZE = 256  # bytes; larger values are rare, and would let strangers decide how much memory the cache takes
@@ -57,7 +57,7 @@ class StateReader(dict[bytes, State]):
     def _read(self, value: bytes) -> State:
         try:
             dependencies = self._dependencies(value)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             return State(value, None, False, str(error)[:200])
         for name, status in dependencies.items():
             if not (isinstance(status, str) and status in self._up_values):
@@ -94,9 +94,11 @@ def worker_dependencies(value: bytes) -> Mapping[str, Any]:
 
 def _object(value: bytes) -> dict[str, Any]:
     try:
-        decoded = _decode(value)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"the state is not JSON: {error}" if value.strip() else "the state is empty") from error
+        decoded = decode(value, "the state")
+    except ValueError as error:
+        if not value.strip():
+            raise ValueError("the state is empty") from error
+        raise
     if not isinstance(decoded, dict):
         raise ValueError("the state is not an object")
     return decoded

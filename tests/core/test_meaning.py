@@ -18,6 +18,11 @@ from ha_monitor.publish.record import esi_record, gohan_record, is_ours, read_re
 from ha_monitor.reading.envelope import read_envelope, read_outputs
 from ha_monitor.reading.state import StateReader, monitoring_dependencies, worker_dependencies
 
+
+def nested(depth: int) -> bytes:
+    return b'{"a":' * depth + b'"UP"' + b"}" * depth
+
+
 UP, DOWN, FAIL, UNKNOWN, DEGRADED = Status.UP, Status.DOWN, Status.FAIL, Status.UNKNOWN, Status.DEGRADED
 READ = StateReader(frozenset({"UP", "ACTIVE"}), monitoring_dependencies)
 
@@ -83,7 +88,19 @@ def test_a_state_that_can_be_read_is_up_where_every_dependency_is(value: bytes, 
 
 @pytest.mark.parametrize(
     "value",
-    [b"", b"  " * 500_000, b"UP", b"[]", b"7", b"null", b'{"a":"\xff"}', b'{"a":' * 10_000, b'{"a":"UP"', b"\x00"],
+    [
+        b"",
+        b"  " * 500_000,
+        b"UP",
+        b"[]",
+        b"7",
+        b"null",
+        b'{"a":"\xff"}',
+        b'{"a":' * 10_000,
+        b'{"a":"UP"',
+        b"\x00",
+        nested(101),
+    ],
     ids=repr,
 )
 def test_a_state_that_cannot_be_read_says_nothing(value: bytes) -> None:
@@ -145,11 +162,27 @@ def test_a_body_is_read_as_object_as_json_text_and_without_an_envelope() -> None
         (b'{"body": "no", "version": 1}', "not JSON"),
         (b"", "not JSON"),
         (b"[1]", "a list"),
+        (nested(101), "the config is nested more than 100 deep"),
+        (nested(900), "the config is nested more than 100 deep"),
+        (
+            json.dumps({"body": nested(101).decode(), "version": 1}).encode(),
+            "the config's body is nested more than 100",
+        ),
     ],
+    ids=range(12),
 )
 def test_a_bad_envelope_is_a_problem_in_words(value: bytes, words: str) -> None:
     with pytest.raises(Problem, match=words):
         read_envelope(value, puts=1)
+
+
+def test_what_is_as_deep_as_may_be_is_read() -> None:
+    assert read_envelope(nested(100), puts=1).body
+    assert read_envelope(b'{"a": [' + b"[]," * 200 + b'"[["]}', puts=1).body
+    assert read_record(nested(100))
+    assert read_record(nested(101)) is None
+    with pytest.raises(Problem, match="the stack is nested"):
+        read_outputs(nested(101))
 
 
 def test_stack_outputs_are_read_by_key() -> None:

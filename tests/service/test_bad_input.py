@@ -51,6 +51,24 @@ def test_of_duplicate_keys_in_a_state_the_last_counts(standing_site: Site) -> No
     check_the_others(standing_site)
 
 
+@pytest.mark.parametrize("depth", [90, 500, 968])
+def test_what_is_nested_deep_is_explained_all_the_same(standing_site: Site, depth: int) -> None:
+    too_deep = depth > 100
+    pair = site.HaInterface(plural="deep_pairs")
+    mappings = {**site.PAIR_MAPPINGS, "password": {"field": "password"}, "deep": {"field": "deep"}}
+    body = json.dumps(site.envelope(pair.body | {"password": "DEEP", "deep": "DEEP"}))
+    lists = "[" * depth + "]" * depth
+    keys = {pair.config: body.replace('"DEEP"', lists), pair.primary_state: f'{{"interface": {lists}}}'}
+    standing_site.etcd.txn(site.template("deep_pair_monitoring", site.PAIR, mappings) | pair.keys() | keys)
+    check_the_others(standing_site)
+    told = standing_site.service.json(f"/api/v1/explain/deep_pair/{pair.id}")
+    assert told["resource"]["problem"] == ("the config is nested more than 100 deep" if too_deep else None)
+    standing_site.etcd.put(pair.config, pair.envelope())
+    check_the_others(standing_site)
+    told = standing_site.service.json(f"/api/v1/explain/deep_pair/{pair.id}")
+    assert told["resource"]["entries"]["primary"]["status"] == ("UNKNOWN" if too_deep else "DOWN")
+
+
 def bad_configs(pair: site.HaInterface) -> dict[str, Any]:
     return {
         "no body": {"version": 1, "marked_for_deletion": False},
