@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ha_monitor.lang.scope import Ref
     from ha_monitor.lang.template import Rendering, Template
     from ha_monitor.model import Change
+    from ha_monitor.watch.views import KeyView
 
 log = logging.getLogger(__name__)
 
@@ -195,6 +196,8 @@ class Fleet:
     # -- a config's life
 
     def _render(self, family: Family, id_: str, changes: list[Change]) -> None:
+        if family.waiting:
+            family.wait_no_more(id_)
         try:
             envelope = family.configs.envelope(id_)
         except Problem as problem:
@@ -204,24 +207,31 @@ class Fleet:
             self._end(family, id_, changes)
             return
         unit = self._unit(family, id_)
-        unit.version = envelope.version
         name = str(envelope.body.get("name") or "")
         if name != unit.name:
             unit.name = name
             self.members += 1
         if family.template is None:
+            unit.version = envelope.version
             self._stumble(unit, family.problem or "its template can't be used")
             return
         try:
             rendering = family.template.render(family.type, id_, envelope.body, self.lookup)
         except NotYet as not_yet:
-            not_yet.view.when_synced(lambda: self.render_soon(family, (id_,)))
+            self._render_once_listed(family, id_, not_yet.view)
             return
+        unit.version = envelope.version
         self._hang(unit, rendering.reads)
         if rendering.problem is not None:
             self._stumble(unit, rendering.problem)
         else:
             self._rendered(unit, rendering, family.template)
+
+    def _render_once_listed(self, family: Family, id_: str, view: KeyView) -> None:
+        """Leave a resource as it was until a prefix is listed, and what is said of its type stale."""
+        family.prefixes.add(view.prefix)
+        family.waiting.setdefault(view, {})[id_] = None
+        view.when_synced(family, lambda: self.render_soon(family, family.waiting.pop(view, ())))
 
     def _unit(self, family: Family, id_: str) -> Unit:
         unit = family.units.get(id_)
@@ -229,7 +239,6 @@ class Fleet:
             unit = family.units[id_] = Unit(family, id_, self)
             self.expect(1)
             self.members += 1
-        unit.config_revision = family.configs.revision(id_)
         return unit
 
     def _hang(self, unit: Unit, reads: Iterable[Ref]) -> None:
@@ -249,6 +258,7 @@ class Fleet:
             view.hang(key, tell)
 
     def _stumble(self, unit: Unit, problem: str) -> None:
+        unit.config_revision = unit.family.configs.revision(unit.id)
         if unit.problem is None:
             unit.problem_since = self._clock.monotonic()
         unit.problem = problem
@@ -256,6 +266,7 @@ class Fleet:
         self._replace(unit, ())
 
     def _rendered(self, unit: Unit, rendering: Rendering, template: Template) -> None:
+        unit.config_revision = unit.family.configs.revision(unit.id)
         try:
             made = [self._maker.entry_type(spec, template) for spec in rendering.entries]
         except Problem as problem:

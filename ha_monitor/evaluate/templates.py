@@ -194,10 +194,14 @@ class Templates:
 
     def _render_all(self, family: Family) -> None:
         configs, records, outlet = family.configs, family.records, self._outlet
-        configs.when_synced(lambda: self._fleet.render_soon(family, chain(configs.items, family.units)))
-        if records is not None and outlet is not None:
-            look = partial(self._fleet.do_soon, _look_for_orphans(family, records, outlet))
-            configs.when_synced(partial(records.when_synced, look))
+
+        def render() -> None:
+            self._fleet.render_soon(family, chain(configs.items, family.units))
+            if records is not None and outlet is not None:
+                look = partial(self._fleet.do_soon, _look_for_orphans(family, records, outlet))
+                records.when_synced(family, look)
+
+        configs.when_synced(family, render)
 
     def _dropped(self, template_id: str, type_: str | None) -> None:
         """End the resources of a template that is no more; another template of that type takes its place."""

@@ -26,7 +26,7 @@ class Family:
 
     __slots__ = (
         "configs", "damped", "leaving", "names", "prefixes", "problem", "records", "template", "template_id",
-        "templates", "type", "units", "unrendered", "was_template_id",
+        "templates", "type", "units", "unrendered", "waiting", "was_template_id",
     )  # fmt: skip
 
     def __init__(self, type_: str, configs: KeyView, records: StateView | None) -> None:
@@ -47,12 +47,21 @@ class Family:
         self.units: dict[str, Unit] = {}
         self.unrendered = Renderings()
         """Ids that wait to be rendered, anew or for the first time."""
+        self.waiting: dict[KeyView, dict[str, None]] = {}
+        """Ids that can't be rendered before a prefix is listed, in their order: what is said of them is out of date."""
         self.leaving: set[str] = set()
         """Ids whose record is ours, and vouched for by nobody any longer."""
         self.prefixes: set[str] = {configs.prefix}
         """What its resources hang on: they are as fresh as the watches of these."""
         self.damped = False
         """Some entry is damped."""
+
+    def wait_no_more(self, id_: str) -> None:
+        """Note that a resource is rendered anew, whatever it waited for."""
+        for view, ids in tuple(self.waiting.items()):
+            ids.pop(id_, None)
+            if not ids:
+                del self.waiting[view]
 
     def template_grounds(self) -> tuple[tuple[bytes, int], ...]:
         """Give the key of the template and its revision (0: it is gone): what is said of the resources goes by it."""

@@ -13,7 +13,7 @@ from aetcd import rpc
 from ha_monitor.reading.envelope import Envelope, read_envelope, read_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
 _DELETE = rpc.Event.EventType.DELETE
 _DECODED = 1_024  # configs kept decoded: what one burst of renderings follows foreign keys to
@@ -44,18 +44,21 @@ class View:
         self._seen: set[bytes] | None = None
         self._others: set[bytes] = set()
         """Keys under the prefix that are none of ours."""
-        self._on_sync: list[Callable[[], None]] = []
+        self._on_sync: dict[Hashable, Callable[[], None]] = {}
 
     def key(self, id_: str) -> bytes:
         """Give the key of an id, as it is in etcd."""
         return (self.prefix + id_).encode("utf-8", "surrogateescape")
 
-    def when_synced(self, callback: Callable[[], None]) -> None:
-        """Call back once the first list is whole; at once where it is."""
+    def when_synced(self, who: Hashable, callback: Callable[[], None]) -> None:
+        """Call back once the first list is whole; at once where it is.
+
+        :param who: waits; whoever asks again while he does is called once, as he asked last.
+        """
         if self.synced:
             callback()
         else:
-            self._on_sync.append(callback)
+            self._on_sync[who] = callback
 
     def list_begins(self) -> None:
         """Begin a list; what is known stays until the list is whole."""
@@ -95,8 +98,8 @@ class View:
             yield
         if not self.synced:
             self.synced = True
-            waiting, self._on_sync = self._on_sync, []
-            for callback in waiting:
+            waiting, self._on_sync = self._on_sync, {}
+            for callback in waiting.values():
                 callback()
                 yield
 

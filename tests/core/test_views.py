@@ -142,6 +142,19 @@ def test_a_crowd_on_one_key_is_woken_in_slices_and_misses_nothing_meanwhile() ->
     assert not cell.dirty
 
 
+def test_who_waits_for_the_first_list_is_called_once_however_often_he_asked() -> None:
+    view = KeyView("/p/")
+    called: list[str] = []
+    for number in range(3):
+        view.when_synced("a", partial(called.append, f"a{number}"))
+        view.when_synced("b", partial(called.append, f"b{number}"))
+    assert called == []
+    listed(view, [], 1)
+    assert called == ["a2", "b2"]
+    view.when_synced("a", partial(called.append, "at once"))
+    assert called[2:] == ["at once"]
+
+
 def test_what_changed_together_is_seen_together_wherever_the_work_is_cut() -> None:
     view = states()
     listed(view, [], 1)
