@@ -25,6 +25,10 @@ class EtcdRefused(EtcdError):
     """etcd, or TLS before it, refused who we are or what we asked for. Retried while running; ends a start."""
 
 
+class EtcdDenied(EtcdRefused):
+    """We may not read or write what we asked for. Who we are is not in doubt, and other keys may be allowed."""
+
+
 class EtcdTlsRefused(EtcdRefused):
     """TLS could not be had: a wrong authority, an expired certificate. A new connection reads the files again."""
 
@@ -42,7 +46,7 @@ class EtcdNoSpace(EtcdError):
 
 
 class EtcdTooLarge(EtcdError):
-    """A reply is larger than the receive limit: ask for less at a time."""
+    """A message is larger than the one to whom it goes takes: ask for less at a time, or send less."""
 
 
 class GroupRefused(HaMonitorError):

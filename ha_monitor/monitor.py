@@ -197,7 +197,7 @@ class HaMonitor:
             numbered=self._keys is not None and self._keys.numbered,
         )  # fmt: skip
         self._roll = Roll(
-            self._fleet, self._sight, clock, lambda: self.generation, lambda unit: self._conflict(unit) is not None
+            self._fleet, self._sight, clock, lambda: self.generation, lambda unit: self._trouble(unit) is not None
         )
         self._templates = Templates(
             fleet=self._fleet,
@@ -266,8 +266,8 @@ class HaMonitor:
         if family is not None and self._publisher is not None:
             self._publisher.want(family, id_)
 
-    def _conflict(self, unit: Unit) -> str | None:
-        return None if self._publisher is None else self._publisher.records.conflict(unit.family, unit.id)
+    def _trouble(self, unit: Unit) -> str | None:
+        return None if self._publisher is None else self._publisher.records.trouble(unit.family, unit.id)
 
     # -- what anybody asks
 
@@ -283,7 +283,7 @@ class HaMonitor:
             return None
         clock = self._clock
         return describe(
-            unit, self._sight.of(family), conflict=self._conflict(unit), maintenance=self._maintained.of(type_, id_),
+            unit, self._sight.of(family), trouble=self._trouble(unit), maintenance=self._maintained.of(type_, id_),
             ahead=clock.time() - clock.monotonic(),
         )  # fmt: skip
 
@@ -303,8 +303,8 @@ class HaMonitor:
     @property
     def generation(self) -> int:
         """Another number whenever a resource is another one, in whatever can be seen of it."""
-        published = 0 if self._publisher is None else self._publisher.published
-        return self._fleet.generation + published
+        publisher = self._publisher
+        return self._fleet.generation + (0 if publisher is None else publisher.published + publisher.failures)
 
     @property
     def revision(self) -> int:
@@ -328,7 +328,7 @@ class HaMonitor:
         for template_id, words in self._templates.problems():
             yield f"template {template_id}", words
         for type_, family in sorted(self._fleet.families.items()):
-            found = ((unit.id, unit.problem or self._conflict(unit)) for unit in family.units.values())
+            found = ((unit.id, unit.problem or self._trouble(unit)) for unit in family.units.values())
             for id_, words in sorted((id_, words) for id_, words in found if words is not None):
                 yield f"{type_}/{id_}", words
 

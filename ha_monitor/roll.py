@@ -48,19 +48,19 @@ class Roll:
         sight: Sight,
         clock: Clock,
         generation: Callable[[], int],
-        conflict: Callable[[Unit], bool],
+        trouble: Callable[[Unit], bool],
     ) -> None:
         """Prepare.
 
         :param sight: tells what is said of a type that has been stale for too long.
         :param generation: gives another number whenever a resource is another one.
-        :param conflict: tells whether another writer changes a resource's record.
+        :param trouble: tells whether a resource's record can't be written, or another writer changes it.
         """
         self._fleet = fleet
         self._sight = sight
         self._clock = clock
         self._generation = generation
-        self._conflict = conflict
+        self._trouble = trouble
         self._members = -1
         self._sorted: list[Unit] = []
         self._answers: dict[_Question, _Answer] = {}
@@ -135,7 +135,7 @@ class Roll:
         return {type_: status for type_, status in seen.items() if status is not None}
 
     def _has_problem(self, unit: Unit) -> bool:
-        return unit.problem is not None or self._conflict(unit)
+        return unit.problem is not None or self._trouble(unit)
 
     def _matches(self, unit: Unit, question: _Question, instead: Mapping[str, Status]) -> bool:
         if question.type is not None and unit.family.type != question.type:

@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     from ha_monitor.sight import Seen
 
 
-def describe(
-    unit: Unit, seen: Seen, *, conflict: str | None, maintenance: Maintenance | None, ahead: float
-) -> Resource:
+def describe(unit: Unit, seen: Seen, *, trouble: str | None, maintenance: Maintenance | None, ahead: float) -> Resource:
     """Give a resource as it stands.
 
     :param seen: how fresh the answers of its type are.
+    :param trouble: what its record meets, in words.
     :param ahead: how far the wall clock is ahead of the monotonic one, in seconds.
     """
     family, instead = unit.family, seen.instead
@@ -39,7 +38,7 @@ def describe(
         status=instead or unit.status,
         active=None if instead else unit.active,
         since=unit.since if instead is None else seen.since,
-        problem=unit.problem or conflict,
+        problem=unit.problem or trouble,
         published=None if cell is None or cell.state is None else read_record(cell.state.raw),
         revision=seen.revision,
         proven_at=seen.proven_at,

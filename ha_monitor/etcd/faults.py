@@ -8,6 +8,7 @@ from aetcd import rpc
 
 from ha_monitor.errors import (
     EtcdCompacted,
+    EtcdDenied,
     EtcdError,
     EtcdNoSpace,
     EtcdRefused,
@@ -27,7 +28,6 @@ _TLS_WORDS = ("certificate", "ssl_error", "ssl handshake", "handshake failed", "
 _BAD_FILES = "create security handshaker"  # all that gRPC says where a PEM file is none
 _TOKEN_WORDS = ("invalid auth token", "auth revision in header is old")
 _REFUSED_WORDS = (
-    "permission denied",
     "authentication failed",
     "authentication is not enabled",
     "user name is empty",
@@ -51,7 +51,9 @@ def classify(code: rpc.StatusCode, details: str, doing: str) -> EtcdError:
         return EtcdTokenInvalid(text)
     if "database space exceeded" in words:
         return EtcdNoSpace(text)
-    if _any(_REFUSED_WORDS, words) or code is _Code.PERMISSION_DENIED:
+    if "permission denied" in words or code is _Code.PERMISSION_DENIED:
+        return EtcdDenied(text)
+    if _any(_REFUSED_WORDS, words):
         return EtcdRefused(text)
     if code is _Code.OUT_OF_RANGE:  # "compacted", or "future" from a member that lags behind: both want a new list
         return EtcdCompacted(text)
@@ -64,6 +66,14 @@ def classify(code: rpc.StatusCode, details: str, doing: str) -> EtcdError:
     if code in _RETRYABLE:
         return EtcdUnavailable(text)
     return EtcdError(text)
+
+
+def is_about_the_request(error: EtcdError) -> bool:
+    """Tell whether etcd refused what was asked for, and may take another request: it is there, and knows who we are.
+
+    Such as one that is too large, or that writes a key twice: of no known kind.
+    """
+    return isinstance(error, (EtcdDenied, EtcdTooLarge)) or type(error) is EtcdError
 
 
 # INTERNAL is among them: a refusal for "no leader" surfaces so when it overtakes the request's write (measured).

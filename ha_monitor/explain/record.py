@@ -28,6 +28,7 @@ class Circumstances(NamedTuple):
     frozen: str
     deaf: str
     elsewhere: str
+    refused: str
     fault: str
     pause: float
 
@@ -64,6 +65,8 @@ def _judge(
         return "right", "it is as it should be" + (f"; {around.elsewhere}" if around.elsewhere else "")
     what = "another one should stand there" if isinstance(wanted, Put) else "none should stand there"
     holds = around.frozen or around.deaf or around.elsewhere
+    if not holds and around.refused:
+        holds = f"{around.refused}; the next try comes in {duration(around.pause)}"
     if not holds and around.fault:
         holds = f"nothing can be published: {around.fault}"
     if not holds and around.pause:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ha_monitor.publish.conflicts import Conflicts
 from ha_monitor.publish.desire import Delete, Desire, Keep, Publish, Put, desire
+from ha_monitor.publish.resting import Resting
 from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION, Write
 
 if TYPE_CHECKING:
@@ -59,13 +60,15 @@ class Decider:
         self._doubtful: dict[Key, bytes] = {}
         """What we sent and got no answer to: it may stand there, now or in a moment."""
         self._conflicts: Conflicts[Key] = Conflicts()
+        self.resting = Resting()
+        """Records that etcd does not take."""
 
     def decide(self, family: Family, id_: str, since: float) -> Write | None:
         """Give what is to be written; ``None`` where nothing is, now."""
         assert family.records is not None  # noqa: S101 - want() let none other in
         key, record = (family, id_), family.records.key(id_)
         if self.freezer is not None and self.freezer.of(family.type, id_) is not None:
-            self._foreign.discard(key)  # whoever froze it may write it
+            self._leave(key)  # whoever froze it may write it
             return None
         cell = family.records.at(record)
         standing = _value(cell)
@@ -78,13 +81,13 @@ class Decider:
         if self.mandate is not None:
             fence = self.mandate.fence(family.type, id_)
             if fence is None:  # somebody else's to write, and rightly written by somebody else
-                self._foreign.discard(key)
+                self._leave(key)
                 return None
         if isinstance(wanted, Keep):
             if wanted.seconds is not None:
                 self.look_later(family, id_, wanted.seconds)
             return None
-        if isinstance(wanted, Put) and (standing == wanted.value or self._is_paused(family, id_, now)):
+        if _is_right(wanted, standing) or self._is_paused(family, id_, wanted, now):
             return None
         # The one who writes alone is put right by what it hears next, but what is deleted is not written again.
         grounds = () if fence is None and isinstance(wanted, Put) else _grounds(family, id_, wanted)
@@ -103,9 +106,18 @@ class Decider:
             family.leaving.discard(id_)
         if not isinstance(wanted, Put) or standing == wanted.value:
             self._foreign.discard(key)
+        if isinstance(wanted, Keep) or _is_right(wanted, standing):
+            self.resting.forget(family, id_)
 
-    def _is_paused(self, family: Family, id_: str, now: float) -> bool:
-        pause = self._conflicts.pause((family, id_), now)
+    def _leave(self, key: Key) -> None:
+        """Forget what is known of a record that is not ours to write."""
+        self._foreign.discard(key)
+        self.resting.forget(*key)
+
+    def _is_paused(self, family: Family, id_: str, wanted: Put | Delete, now: float) -> bool:
+        pause = self.resting.pause(family, id_, now)
+        if isinstance(wanted, Put):
+            pause = max(pause, self._conflicts.pause((family, id_), now))
         if pause:
             self.look_later(family, id_, pause)
         return pause > 0
@@ -125,13 +137,15 @@ class Decider:
 
         self._timed[key] = due, self._clock.call_later(seconds, look)
 
-    def conflict(self, family: Family, id_: str) -> str | None:
-        """Say in words what another writer does to a record; ``None`` where none does."""
-        return self._conflicts.words((family, id_), self._clock.monotonic())
+    def trouble(self, family: Family, id_: str) -> str | None:
+        """Say in words what a record meets, etcd's refusal or another writer; ``None`` where it meets nothing."""
+        refused = self.resting.words(family, id_)
+        return self._conflicts.words((family, id_), self._clock.monotonic()) if refused is None else refused
 
     def pause(self, family: Family, id_: str) -> float:
-        """Give the seconds until a record that another writer goes on changing may be written again; 0: now."""
-        return self._conflicts.pause((family, id_), self._clock.monotonic())
+        """Give the seconds until a record that was refused, or is changed by another, may be written again; 0: now."""
+        now = self._clock.monotonic()
+        return max(self._conflicts.pause((family, id_), now), self.resting.pause(family, id_, now))
 
     # -- what is heard of a record
 
@@ -153,29 +167,38 @@ class Decider:
     def refused(self, write: Write) -> None:
         """Note that a write did not land, since something that it compares is another one; have it looked at anew."""
         family, id_ = key = write.family, write.id
-        self._overheard(write)
+        self.overheard(write)
         self._doubtful.pop(key, None)
         if key in self._foreign:
             self._not_ours(family, id_)
         self.look_later(family, id_, LOOK_AGAIN)
 
-    def _overheard(self, write: Write) -> None:
+    def overheard(self, write: Write) -> None:
         """Note what another hand did while a write was under way of which it is not known that it landed."""
         cell = None if write.family.records is None else write.family.records.at(write.key)
         if write.revision != _revision(cell):
             self.changed(write.family, write.id)
 
+    def rest(self, write: Write, words: str) -> bool:
+        """Have a record rest that etcd does not take; tells whether it is the first time."""
+        family, id_ = write.family, write.id
+        is_new = id_ not in self.resting.of(family)
+        self.look_later(family, id_, self.resting.note(family, id_, words, self._clock.monotonic()))
+        return is_new
+
     def unanswered(self, write: Write) -> None:
         """Note that what became of a write is not known."""
         if isinstance(write.wanted, Put):
             self._doubtful[write.family, write.id] = write.wanted.value
-        self._overheard(write)
+        self.overheard(write)
 
     def wrote(self, write: Write, revision: int) -> None:
         """Note that a write landed."""
         family, id_, wanted = write.family, write.id, write.wanted
         key = (family, id_)
         self._doubtful.pop(key, None)
+        for other in self.resting.taken(family, id_):
+            self._want(family, other)
         assert family.records is not None  # noqa: S101 - want() let none other in
         value = wanted.value if isinstance(wanted, Put) else None
         unit = family.units.get(id_)
@@ -202,6 +225,10 @@ class Decider:
             if self._doubtful.get(key) == value:
                 del self._doubtful[key]
                 self._want(*key)
+
+
+def _is_right(wanted: Desire, standing: bytes | None) -> bool:
+    return isinstance(wanted, Put) and wanted.value == standing
 
 
 def _value(cell: Cell | None) -> bytes | None:

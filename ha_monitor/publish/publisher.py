@@ -4,7 +4,8 @@ A record is only named here as one that may have to change. What it should be is
 built, so that the newest status wins, and any number of changes meanwhile come to one write. One transaction carries
 many records and compares the config of each. Where one comparison fails, etcd is asked which, and the others are sent
 again together, so that it holds up none of them. (Nested transactions would do without the second round, but etcd 3.5
-does not count what they write against its quota: they get past a NOSPACE alarm.)
+does not count what they write against its quota: they get past a NOSPACE alarm.) Where etcd refuses a transaction
+outright, those that it refuses are found by sending fewer together (:mod:`ha_monitor.publish.queues`), and rest.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import anyio
 import anyio.lowlevel
 
 from ha_monitor.errors import EtcdError
+from ha_monitor.etcd.faults import is_about_the_request
 from ha_monitor.measures import Histogram
 from ha_monitor.publish.decider import Decider
-from ha_monitor.publish.queue import FairQueue
-from ha_monitor.publish.transaction import Batch, commit
+from ha_monitor.publish.filling import LOOKS, fill
+from ha_monitor.publish.queues import Queues
+from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION, commit
 from ha_monitor.watch.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -30,16 +33,14 @@ if TYPE_CHECKING:
     from ha_monitor.etcd.client import EtcdClient
     from ha_monitor.evaluate.unit import Family
     from ha_monitor.publish.desire import Publish
-    from ha_monitor.publish.transaction import Write
+    from ha_monitor.publish.queues import Lane
+    from ha_monitor.publish.transaction import Batch, Write
 
 log = logging.getLogger(__name__)
 
 IN_FLIGHT = 16
 """Transactions under way at once. Three keep etcd and us busy; in a storm of somebody else's writes, which has as many
 under way, it is our share of etcd: a record comes through in half of the time that it takes with 4 (measured)."""
-
-LOOKS = 1_000
-"""Records decided on in one go: a few milliseconds."""
 
 
 class Publisher:
@@ -56,8 +57,6 @@ class Publisher:
     ) -> None:
         self.still_heard: Callable[[], bool] = lambda: True
         """Tells whether etcd's last answer is not too old: of a process that was frozen, the clock says it first."""
-        self.fault = ""
-        """Why what is to be written can't be; empty where nothing is, or nothing failed."""
         self.records = Decider(clock, form=form, state_timeout=state_timeout, want=self.want)
         self._client = client
         self._clock = clock
@@ -67,8 +66,12 @@ class Publisher:
         """Transactions that etcd did not take."""
         self.latency = Histogram()
         """From the first wish for another record to etcd's answer."""
-        self._pending = FairQueue()
+        self._pending = Queues(self.records.resting)
         self._in_flight: dict[tuple[Family, str], Write] = {}
+        self._fault = ""
+        """Why the last transaction failed; empty where etcd took it, or refused what was in it."""
+        self._refusal = ""
+        """Why etcd refused a record that it had not refused before; empty where it has taken another since."""
         self._backoff = Backoff()
         self._pause_ends = 0.0
         """When the pause after a failure is over (monotonic seconds): one for all transactions that failed together."""
@@ -83,7 +86,7 @@ class Publisher:
     def want(self, family: Family, id_: str) -> None:
         """Have a record looked at: its resource, its config or the record itself is another one."""
         if family.records is not None:
-            self._pending.put(family, id_, self._clock.monotonic())
+            self._pending.of(family).put(family, id_, self._clock.monotonic())
             self._call_a_sender()
 
     def record_changed(self, family: Family, id_: str) -> None:
@@ -108,6 +111,11 @@ class Publisher:
                         self.want(family, id_)
                     if not number % LOOKS:
                         await anyio.lowlevel.checkpoint()
+
+    @property
+    def fault(self) -> str:
+        """Why nothing that is to be written can be; empty where nothing is, or etcd takes what it has not refused."""
+        return self._fault or (self._refusal if self.records.resting else "")
 
     @property
     def pending(self) -> int:
@@ -136,66 +144,60 @@ class Publisher:
             if more:
                 self._call_a_sender()
             await called.wait()
-            batch, looked = self._next_batch() if self._may_send else (None, 0)
+            batch, lane, looked = self._next() if self._may_send else (None, None, 0)
             more = batch is not None or looked == LOOKS
             if more and batch is None:
                 await asyncio.sleep(0)  # who calls itself does not wait
             self._called = False
             if batch is not None:
                 self._call_a_sender()
-                await self._send(batch)
+                await self._send(batch, lane)
             elif self.idle:
-                self.fault = ""  # what could not be written is no longer wanted: its resource ended, say
+                self._fault = ""  # what could not be written is no longer wanted: its resource ended, say
 
     @property
     def _may_send(self) -> bool:
         """Whether a transaction may be begun; after a failure, only one at a time."""
-        return self._open and self.still_heard() and not (self.fault and self._in_flight)
+        return self._open and self.still_heard() and not (self._fault and self._in_flight)
 
     def _call_a_sender(self) -> None:
         """Have the next transaction begun: one in each turn of the event loop, however many were answered in the last.
 
         To build one takes 5 ms, and 16 of them in one turn would keep everybody else waiting.
         """
-        if self._pending and self._resting and self._open and not self._called:
+        if self._open and not self._called and self._resting and self._pending.due:
             self._called = True
             self._resting.pop().set()
 
-    def _next_batch(self) -> tuple[Batch | None, int]:
-        """Give the next transaction, where there is one, and how many records were decided on for it."""
-        batch = Batch()
-        waiting: dict[tuple[Family, str], float] = {}
-        looked = 0
-        while self._pending and looked < LOOKS:
-            family, id_, since = self._pending.pop()
-            key = (family, id_)
-            if key in self._in_flight:
-                waiting[key] = since
-                continue
-            looked += 1
-            write = self.records.decide(family, id_, since)
-            if write is None:
-                continue
-            if batch.contradicts(write):
-                waiting[key] = since
-                continue
-            if not batch.add(write):
-                self._pending.put_back(family, id_, since)
-                break
-            self._in_flight[key] = write
-        for (family, id_), since in waiting.items():
-            self._pending.put(family, id_, since)
-        return batch if batch.writes else None, looked
+    def _next(self) -> tuple[Batch | None, Lane | None, int]:
+        """Give the next transaction, where there is one, its lane, and how many records were decided on for it."""
+        lane = self._pending.turn()
+        if lane is not None:
+            batch, looked = fill(lane.queue, lane.room, self.records, self._in_flight)
+            self._pending.busy = batch is not None
+            if batch is not None or looked == LOOKS:
+                return batch, lane, looked
+        batch, looked = fill(
+            self._pending.together, COMPARISONS_IN_A_TRANSACTION, self.records, self._in_flight
+        )  # fmt: skip
+        return batch, None, looked
 
     # -- a transaction
 
-    async def _send(self, batch: Batch) -> None:
+    async def _send(self, batch: Batch, lane: Lane | None) -> None:
         try:
             written, revision = await commit(self._client, batch)
         except EtcdError as error:
-            await self._failed(batch.writes, error)
+            self.failures += 1
+            if is_about_the_request(error):
+                self._refused(batch.writes, error)
+            else:
+                await self._failed(batch.writes, error)
             return
-        self.fault = ""
+        finally:
+            if lane is not None:
+                self._pending.busy = False
+        self._fault = self._refusal = ""
         self._backoff.reset()
         now = self._clock.monotonic()
         self.published += len(written)
@@ -207,12 +209,28 @@ class Publisher:
         if len(written) < len(batch.writes):
             for write in set(batch.writes).difference(written):
                 self.records.refused(write)
+        if lane is not None:
+            self._pending.taken(lane)
+
+    def _refused(self, writes: list[Write], error: EtcdError) -> None:
+        """Have those that etcd did not take sent apart, fewer at a time, and the one that was sent alone rest."""
+        self._fault = ""  # etcd is there
+        self._backoff.reset()
+        self._pending.refused(writes)
+        for write in reversed(writes):  # those that were sent before are the next again, in their order
+            del self._in_flight[write.family, write.id]
+            self.records.overheard(write)
+            if len(writes) > 1:
+                self._pending.of(write.family).put_back(write.family, write.id, write.since)
+        if len(writes) == 1:
+            if self.records.rest(writes[0], str(error)):
+                self._refusal = str(error)
+            self._on_fault(error)
 
     async def _failed(self, batch: list[Write], error: EtcdError) -> None:
-        if not self.fault:
+        if not self._fault:
             log.warning("publishing pauses: %s", error)
-        self.fault = str(error)
-        self.failures += 1
+        self._fault = str(error)
         try:
             self._on_fault(error)
             now = self._clock.monotonic()
@@ -223,4 +241,4 @@ class Publisher:
             for write in batch:
                 del self._in_flight[write.family, write.id]
                 self.records.unanswered(write)
-                self._pending.put(write.family, write.id, write.since)
+                self._pending.of(write.family).put(write.family, write.id, write.since)

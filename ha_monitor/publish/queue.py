@@ -47,3 +47,11 @@ class FairQueue:
             del self._families[family]
         self._length -= 1
         return family, id_, since
+
+    def hand_over(self, family: Family, other: FairQueue) -> None:
+        """Give all that wait of a type to another queue, in which none of it waits."""
+        ids = self._families.pop(family, None)
+        if ids is not None:
+            other._families[family] = ids
+            self._length -= len(ids)
+            other._length += len(ids)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 COMPARISONS_IN_A_TRANSACTION = 128
 """etcd's ``--max-txn-ops`` default, which counts comparisons and writes, whichever are more."""
 
+BYTES_IN_A_TRANSACTION = 1 << 20
+"""Of keys and values: etcd's ``--max-request-bytes`` is 1.5 MiB by default, and what is around them counts as well."""
+
 _MOD, _CREATE = rpc.Compare.CompareTarget.MOD, rpc.Compare.CompareTarget.CREATE
 
 Comparison: TypeAlias = "tuple[int, bytes, int]"
@@ -66,26 +69,36 @@ class Write(Struct, frozen=True):
 class Batch:
     """The writes of one transaction, and what it compares: each key once, however many writes go by it."""
 
-    def __init__(self, writes: Iterable[Write] = ()) -> None:
-        """Begin with some writes, of which all have room."""
+    def __init__(self, writes: Iterable[Write] = (), room: int = COMPARISONS_IN_A_TRANSACTION) -> None:
+        """Begin with some writes, of which all have room.
+
+        :param room: how many writes there may be.
+        """
         self.writes: list[Write] = []
         self.request = rpc.TxnRequest()
         self._compare, self._success = self.request.compare, self.request.success
         self._compared: dict[Comparison, None] = {}
         self._grounds: set[bytes] = set()
         self._written: set[bytes] = set()
+        self._room = room
+        self._bytes = 0
         for write in writes:
             self.add(write)
 
     def contradicts(self, write: Write) -> bool:
-        """Tell whether one of them writes what another goes by.
+        """Tell whether one of them writes what another goes by, or writes as well.
 
-        All comparisons come before all writes: it would be out of date at the very revision that it is written at.
+        All comparisons come before all writes: it would be out of date at the very revision that it is written at. And
+        etcd refuses a transaction that puts a key twice: two types may have one folder.
         """
-        return write.key in self._grounds or not self._written.isdisjoint([key for key, _ in write.grounds])
+        return (
+            write.key in self._grounds
+            or write.key in self._written
+            or not self._written.isdisjoint([key for key, _ in write.grounds])
+        )
 
     def add(self, write: Write) -> bool:
-        """Take a write; tells whether there was room for it.
+        """Take a write; tells whether there was room for it. The first one has room, however large it is.
 
         The request is filled in place, since every message that is handed over is copied.
         """
@@ -93,12 +106,16 @@ class Batch:
         more = [comparison for comparison in write.comparisons if comparison not in compared]
         if len(more) > 1:
             more = list(dict.fromkeys(more))  # two parameters may be found in one config
+        wanted = write.wanted
+        value = wanted.value if isinstance(wanted, Put) else b""
+        size = self._bytes + len(write.key) + len(value)
         room = COMPARISONS_IN_A_TRANSACTION - len(compared)
-        if len(more) > room or len(self.writes) == COMPARISONS_IN_A_TRANSACTION:
+        if len(more) > room or len(self.writes) == self._room or (size > BYTES_IN_A_TRANSACTION and self.writes):
             return False
         for comparison in more:
             compared[comparison] = None
             target, key, revision = comparison
+            size += len(key)
             compare = self._compare.add()  # EQUAL is the default result
             compare.target = target
             compare.key = key
@@ -106,11 +123,11 @@ class Batch:
                 compare.mod_revision = revision
             else:
                 compare.create_revision = revision
-        wanted = write.wanted
+        self._bytes = size
         if isinstance(wanted, Put):
             put = self._success.add().request_put
             put.key = write.key
-            put.value = wanted.value
+            put.value = value
         else:
             self._success.add().request_delete_range.key = write.key
         if write.grounds:

@@ -11,6 +11,7 @@ from aetcd import rpc
 from ha_monitor.broadcast import Broadcast
 from ha_monitor.errors import (
     EtcdCompacted,
+    EtcdDenied,
     EtcdError,
     EtcdNoSpace,
     EtcdRefused,
@@ -125,7 +126,7 @@ def test_only_an_etcd_with_the_fix_is_trusted_to_answer_progress_requests_in_lin
         (rpc.StatusCode.UNAVAILABLE, "Ssl handshake failed: CERTIFICATE_VERIFY_FAILED", EtcdTlsRefused),
         (rpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", EtcdUnavailable),
         (rpc.StatusCode.INTERNAL, "Internal error from Core", EtcdUnavailable),
-        (rpc.StatusCode.PERMISSION_DENIED, "etcdserver: permission denied", EtcdRefused),
+        (rpc.StatusCode.PERMISSION_DENIED, "etcdserver: permission denied", EtcdDenied),
         (
             rpc.StatusCode.INVALID_ARGUMENT,
             "etcdserver: authentication failed, invalid user ID or password",

@@ -29,6 +29,20 @@ def test_types_take_turns_and_a_record_asked_for_again_keeps_its_place() -> None
     assert queue.pop() == (quiet, "a", 4.0)
 
 
+def test_a_type_is_handed_over_as_it_waits() -> None:
+    one, other = (Family(name, KeyView(f"/config/v2.0/{name}s/"), None) for name in ("one", "other"))
+    queue, apart = FairQueue(), FairQueue()
+    for id_ in "abc":
+        queue.put(one, id_, 1.0)
+    queue.put(other, "d", 2.0)
+    queue.hand_over(one, apart)
+    queue.hand_over(one, apart)
+    assert (len(queue), len(apart)) == (1, 3)
+    apart.put(one, "b", 3.0)
+    assert [apart.pop() for _ in range(3)] == [(one, id_, 1.0) for id_ in "abc"]
+    assert queue.pop() == (other, "d", 2.0)
+
+
 @given(st.lists(st.none() | st.lists(st.sampled_from("abcdef")), max_size=30))
 def test_renderings_come_once_and_in_order(steps: list[list[str] | None]) -> None:
     """Lists of ids are put, ``None`` takes one. The oracle is an ordered dict."""

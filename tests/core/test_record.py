@@ -20,7 +20,7 @@ from tests.core.test_desire import Host
 KEY = "/monitoring/v2.0/pairs/a"
 RIGHT = b'{"primary":"UP","version":3}'
 QUIET = Circumstances(
-    form=Publish.ESI, state_timeout=60.0, once=False, frozen="", deaf="", elsewhere="", fault="", pause=0.0
+    form=Publish.ESI, state_timeout=60.0, once=False, frozen="", deaf="", elsewhere="", refused="", fault="", pause=0.0
 )
 
 
@@ -49,6 +49,8 @@ def unit(standing: bytes | None) -> Unit:
          "another one should stand there; after the last conflict with another writer, the next write comes in 3 s"),
         ({"pause": 3.2, "fault": "no space"}, "held",
          "another one should stand there; nothing can be published: no space"),
+        ({"pause": 3.2, "refused": "etcd refuses its record: it is too large", "fault": "no space"}, "held",
+         "another one should stand there; etcd refuses its record: it is too large; the next try comes in 3 s"),
         ({"elsewhere": "nobody has shard 2 of group edge at this moment", "fault": "no space"}, "held",
          "another one should stand there; nobody has shard 2 of group edge at this moment"),
         ({"deaf": "etcd can't be heard: no leader", "elsewhere": "x"}, "held",

@@ -8,16 +8,16 @@ import grpc
 import pytest
 from aetcd import rpc
 
+from ha_monitor.etcd.faults import classify, is_about_the_request
 from ha_monitor.evaluate.unit import Family
 from ha_monitor.publish.desire import Delete, Put
 from ha_monitor.publish.fence import Fence
-from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION, Batch, Write
+from ha_monitor.publish.transaction import BYTES_IN_A_TRANSACTION, COMPARISONS_IN_A_TRANSACTION, Batch, Write
 from ha_monitor.watch.views import KeyView
+from tests.support.etcd import Etcd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tests.support.etcd import Etcd
 
 CONFIG, RECORD = "/config/v2.0/ha_interfaces/", "/monitoring/v2.0/ha_interfaces/"
 
@@ -28,8 +28,8 @@ def kv(etcd: Etcd) -> Iterator[rpc.KVStub]:
         yield rpc.KVStub(channel)
 
 
-def write(id_: str, config_revision: int, *, delete: int | None = None) -> Write:
-    wanted = Put(b'{"primary":"UP"}', config_revision) if delete is None else Delete(config_revision)
+def write(id_: str, config_revision: int, *, delete: int | None = None, value: bytes = b'{"primary":"UP"}') -> Write:
+    wanted = Put(value, config_revision) if delete is None else Delete(config_revision)
     family = Family("ha_interface", KeyView(CONFIG), None)
     return Write(family, id_, wanted, (RECORD + id_).encode(), delete or 0, (CONFIG + id_).encode(), 0.0)
 
@@ -126,3 +126,41 @@ def test_nothing_is_written_together_with_what_it_goes_by() -> None:
         assert batch.add(on_top)
         assert batch.contradicts(other)
         assert not batch.contradicts(record_of("another", (key, 7)))
+
+
+def test_no_key_is_written_twice_by_one_transaction() -> None:
+    """Two types may have one folder, and each a resource of that id."""
+    batch = Batch([write("a", 1)])
+    assert batch.contradicts(write("a", 1))
+    assert batch.contradicts(write("a", 1, delete=3))
+    assert not batch.contradicts(write("b", 1))
+
+
+@pytest.mark.parametrize("size", [1 << 20, 2 << 20])
+def test_what_is_larger_than_etcd_takes_is_refused_for_what_it_is(size: int) -> None:
+    """etcd itself says so of what is a little too large, gRPC before it of what is more than that."""
+    etcd = Etcd("--max-request-bytes", "1000000")
+    try:
+        etcd.start()
+        with grpc.insecure_channel(f"127.0.0.1:{etcd.port}") as channel, pytest.raises(grpc.RpcError) as refused:
+            rpc.KVStub(channel).Txn(Batch([write("large", 0, value=b"x" * size)]).request)
+        error = classify(refused.value.code(), refused.value.details() or "", "publish")
+        assert is_about_the_request(error), error
+    finally:
+        etcd.close()
+
+
+def test_large_records_are_as_many_as_etcd_takes_and_the_largest_goes_alone() -> None:
+    batch = Batch()
+    taken = 0
+    while batch.add(write(f"{taken}-{'x' * 3_000}", 1, value=b"x" * 8_000)):  # both keys count, and the value
+        taken += 1
+    assert 0.9 * BYTES_IN_A_TRANSACTION < batch.request.ByteSize() < 1.1 * BYTES_IN_A_TRANSACTION
+    batch = Batch()
+    assert batch.add(write("larger", 1, value=b"x" * 2 * BYTES_IN_A_TRANSACTION))
+    assert not batch.add(write("small", 1))
+
+
+def test_a_batch_may_have_less_room() -> None:
+    batch = Batch(room=2)
+    assert [batch.add(write(id_, 1)) for id_ in "abc"] == [True, True, False]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.fleet import CONFIGS, DOWN, RECORDS, STATES, UP, config
 from tests.faults.operate import back_up, disarm, put_back, raise_no_space
+from tests.support.etcd import Etcd
 from tests.support.relay import Relay
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from tests.conftest import StartService
     from tests.faults.conftest import Watched
-    from tests.support.etcd import Etcd
 
 
 def test_a_backlog_of_more_than_four_megabytes_is_caught_up_with(own_etcd: Etcd, watch: Callable[..., Watched]) -> None:
@@ -43,6 +43,18 @@ def test_a_transaction_of_128_keys_is_taken_as_one(own_etcd: Etcd, watch: Callab
     after = {number: own_etcd.mod_revision(f"{RECORDS}ha{number}") for number in range(64)}
     changed = [number for number in range(64) if revisions[number] != after[number]]
     assert changed == [0], "each record was written once for both of its sides"
+
+
+def test_records_that_are_too_large_together_are_written_fewer_at_a_time(watch: Callable[..., Watched]) -> None:
+    etcd = Etcd("--max-request-bytes", "14000")  # 128 of them have 19,000
+    try:
+        watched = watch(etcd.start(), count=128)
+        watched.flip(*range(128))
+        watched.right()
+        watched.ready()
+        watched.service.stop()
+    finally:
+        etcd.close()
 
 
 def test_a_full_disk_stops_publishing_not_reading_and_is_told(own_etcd: Etcd, watch: Callable[..., Watched]) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from ha_monitor.publish.decider import Decider
-from ha_monitor.publish.publisher import IN_FLIGHT, LOOKS
+from ha_monitor.publish.filling import LOOKS
+from ha_monitor.publish.publisher import IN_FLIGHT
 from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION
 from ha_monitor.testing import MemoryEtcd
 from tests.support import site

@@ -1,0 +1,52 @@
+"""Fills a transaction from a queue: what each record should be is decided here, so that the newest status wins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ha_monitor.publish.transaction import Batch
+
+if TYPE_CHECKING:
+    from ha_monitor.evaluate.unit import Family
+    from ha_monitor.publish.decider import Decider
+    from ha_monitor.publish.queue import FairQueue
+    from ha_monitor.publish.transaction import Write
+
+LOOKS = 1_000
+"""Records decided on in one go: a few milliseconds."""
+
+
+def fill(
+    queue: FairQueue, room: int, records: Decider, in_flight: dict[tuple[Family, str], Write]
+) -> tuple[Batch | None, int]:
+    """Give the next transaction, where there is one, and how many records were decided on for it.
+
+    :param room: how many records it may have.
+    :param in_flight: the writes that are under way, to which those of the transaction are added.
+    """
+    batch = Batch(room=room)
+    waiting: dict[tuple[Family, str], float] = {}
+    looked = 0
+    while queue and looked < LOOKS:
+        family, id_, since = queue.pop()
+        key = (family, id_)
+        if key in in_flight:
+            waiting[key] = since
+            continue
+        looked += 1
+        write = records.decide(family, id_, since)
+        if write is None:
+            continue
+        if batch.contradicts(write):
+            waiting[key] = since
+            continue
+        alone = id_ in records.resting.of(family)  # what was refused holds up no other a second time
+        if (alone and batch.writes) or not batch.add(write):
+            queue.put_back(family, id_, since)
+            break
+        in_flight[key] = write
+        if alone:
+            break
+    for (family, id_), since in waiting.items():
+        queue.put(family, id_, since)
+    return batch if batch.writes else None, looked
