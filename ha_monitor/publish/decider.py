@@ -104,22 +104,22 @@ class Decider:
             family.leaving.discard(id_)
         elif standing is None and key not in self._doubtful:
             family.leaving.discard(id_)
-        if not isinstance(wanted, Put) or standing == wanted.value:
-            self._foreign.discard(key)
         if isinstance(wanted, Keep) or _is_right(wanted, standing):
-            self.resting.forget(family, id_)
+            self._leave(key)
 
     def _leave(self, key: Key) -> None:
-        """Forget what is known of a record that is not ours to write."""
+        """Forget what is known of a record that is not to be written, or not by us."""
         self._foreign.discard(key)
         self.resting.forget(*key)
 
     def _is_paused(self, family: Family, id_: str, wanted: Put | Delete, now: float) -> bool:
-        pause = self.resting.pause(family, id_, now)
-        if isinstance(wanted, Put):
-            pause = max(pause, self._conflicts.pause((family, id_), now))
+        pause = self.pause(family, id_)
         if pause:
             self.look_later(family, id_, pause)
+        elif isinstance(wanted, Delete) and (family, id_) in self._foreign:
+            # Not once it is written, as with a put: until then it could be taken for one that is not ours to delete.
+            self._foreign.discard((family, id_))
+            self._conflicts.note((family, id_), now)
         return pause > 0
 
     def look_later(self, family: Family, id_: str, seconds: float) -> None:

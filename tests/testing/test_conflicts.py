@@ -1,0 +1,77 @@
+"""Another writer who does not give up is met with growing pauses, whether a record or none should stand there."""
+
+from __future__ import annotations
+
+import anyio
+
+from tests.support import site
+from tests.testing.fleet import STATE_TIMEOUT, Fleet
+from tests.testing.test_faults import virtual
+
+LASTS = 60.0
+"""Seconds that the other goes on, each time 10 ms after we have had it our way."""
+
+MOST = 12
+
+
+async def war(fleet: Fleet, key: str, ours: object, theirs: object) -> int:
+    """Write a record again each time that it was put right; give how often it was."""
+    times = 0
+    with anyio.move_on_after(LASTS):
+        while True:
+            fleet.etcd.put(key, theirs)
+            await fleet.etcd.wait(key, ours, timeout=2 * LASTS)
+            times += 1
+            await anyio.sleep(0.01)
+    return times
+
+
+@virtual
+async def test_who_changes_a_record_again_and_again() -> None:
+    fleet = Fleet()
+    async with fleet.monitor():
+        await fleet.right()
+        assert 2 < await war(fleet, fleet.pairs[1].record, site.record(), {"primary": "DOWN"}) <= MOST
+        await fleet.right()
+
+
+@virtual
+async def test_who_writes_the_record_of_a_resource_that_is_gone() -> None:
+    fleet = Fleet()
+    async with fleet.monitor():
+        await fleet.right()
+        fleet.etcd.delete(fleet.pairs[1].config)
+        await fleet.right()
+        assert 2 < await war(fleet, fleet.pairs[1].record, None, site.record()) <= MOST
+        await fleet.right()
+
+
+@virtual
+async def test_who_writes_the_record_of_a_resource_with_a_problem() -> None:
+    fleet = Fleet()
+    pair = fleet.pairs[1]
+    async with fleet.monitor() as monitor:
+        await fleet.right()
+        fleet.etcd.put(pair.config, site.envelope({"id": pair.id}))
+        await fleet.etcd.wait(pair.record, None)
+        assert 2 < await war(fleet, pair.record, None, site.record()) <= MOST
+        await anyio.sleep(2 * STATE_TIMEOUT)
+        assert fleet.etcd.get(pair.record) is None
+        explained = monitor.explain("ha_interface", pair.id)
+        assert explained is not None
+        assert explained.record.state == "kept"
+        fleet.etcd.put(pair.config, pair.envelope())
+        await fleet.etcd.wait(pair.record, site.record(), timeout=1.0)
+
+
+@virtual
+async def test_who_writes_it_once_is_put_right_at_once() -> None:
+    fleet = Fleet()
+    pair = fleet.pairs[1]
+    async with fleet.monitor():
+        await fleet.right()
+        fleet.etcd.delete(pair.config)
+        await fleet.etcd.wait(pair.record, None, timeout=1.0)
+        for _ in range(2):
+            fleet.etcd.put(pair.record, site.record())
+            await fleet.etcd.wait(pair.record, None, timeout=0.1)
