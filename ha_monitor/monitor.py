@@ -21,6 +21,7 @@ from ha_monitor.evaluate.leaves import Leaves
 from ha_monitor.evaluate.lookup import Lookup
 from ha_monitor.evaluate.maker import Maker
 from ha_monitor.evaluate.templates import Templates
+from ha_monitor.evaluate.unused import Unused
 from ha_monitor.evaluate.workers import Workers
 from ha_monitor.explain.absent import absent
 from ha_monitor.explain.around import circumstances
@@ -122,6 +123,9 @@ class HaMonitor:
         self._tasks.start_soon(self._fleet.run, name="fleet")
         self._tasks.start_soon(leaves.watch, name="leaves")
         self._tasks.start_soon(self._blindness.run, name="blindness")
+        if isinstance(self._watches, Watches):
+            unused = Unused(self._fleet, self._templates, self._watches)
+            self._tasks.start_soon(unused.run, name="unused")
         if self._publisher is not None:
             self._tasks.start_soon(self._publisher.run, name="publisher")
         if self._member is not None:

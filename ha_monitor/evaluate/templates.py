@@ -192,6 +192,27 @@ class Templates:
         for type_ in template.read_types:
             self._watches.states(self._keyspace.states(type_), self._read_state)
 
+    def needs(self) -> Collection[str]:
+        """Give the prefixes that the templates name, or that a resource waits for: nobody may hang on them so far."""
+        keyspace, needs = self._keyspace, set[str]()
+        for family in self._fleet.families.values():
+            needs.update(view.prefix for view in family.waiting)
+            if family.template is not None:
+                needs.update(map(keyspace.configs, family.template.config_types))
+                needs.update(map(keyspace.outputs, family.template.outputs_types))
+                needs.update(map(keyspace.states, family.template.read_types))
+        return needs
+
+    def forget_types(self) -> None:
+        """Forget the types whose template is gone, once nothing is left of their resources and records."""
+        for type_, family in tuple(self._fleet.families.items()):
+            if family.template_id is None and not (family.units or family.unrendered or family.leaving):
+                del self._fleet.families[type_]
+                self._fleet.seen_otherwise()
+                family.configs.on_change = None
+                if family.records is not None:
+                    family.records.on_record = None
+
     def _render_all(self, family: Family) -> None:
         configs, records, outlet = family.configs, family.records, self._outlet
 

@@ -103,6 +103,11 @@ class StateView(View):
         self._brought = 0
         """The revision up to which the list and the watch have brought all."""
 
+    @property
+    def in_use(self) -> bool:
+        """Whether anybody sleeps on a key, or is told of records."""
+        return self.on_record is not None or any(cell.sleeper is not None for cell in self._cells.values())
+
     def cell(self, id_: str) -> Cell | None:
         """Give the cell of a key that is there, or that somebody hangs on; ``None`` for any other."""
         return self.at(self.key(id_))

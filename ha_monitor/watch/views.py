@@ -46,6 +46,11 @@ class View:
         """Keys under the prefix that are none of ours."""
         self._on_sync: dict[Hashable, Callable[[], None]] = {}
 
+    @property
+    def in_use(self) -> bool:
+        """Whether anybody goes by it at this moment."""
+        return True
+
     def key(self, id_: str) -> bytes:
         """Give the key of an id, as it is in etcd."""
         return (self.prefix + id_).encode("utf-8", "surrogateescape")
@@ -150,6 +155,11 @@ class KeyView(View):
         self.on_change: Callable[[str], None] | None = None
         """Told of each change of an item, by id."""
         self._decoded: dict[str, Any] = {}
+
+    @property
+    def in_use(self) -> bool:
+        """Whether anybody is to be told of a change."""
+        return self.on_change is not None or bool(self.hangers)
 
     def revision(self, id_: str) -> int:
         """Give a key's mod_revision; 0 where there is none, as etcd compares it."""

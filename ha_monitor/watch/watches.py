@@ -1,8 +1,11 @@
-"""All watches: one feed per prefix, started when somebody first needs the prefix, and one view behind each."""
+"""All watches: one feed per prefix, from when somebody first needs the prefix, and one view behind each."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import anyio
 
 from ha_monitor.watch.feed import Feed
 from ha_monitor.watch.states import StateView
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from ha_monitor.etcd.client import EtcdClient
     from ha_monitor.reading.state import StateReader
     from ha_monitor.watch.views import View
+
+log = logging.getLogger(__name__)
 
 
 class Proof(NamedTuple):
@@ -66,8 +71,11 @@ class Watches:
         self._on_turn = on_turn
         self._on_fault = on_fault
         self._feeds: dict[str, Feed] = {}
+        self._scopes: dict[str, anyio.CancelScope] = {}
         self._keys: dict[str, KeyView] = {}
         self._states: dict[str, StateView] = {}
+        self._unused: set[str] = set()
+        """Prefixes that nobody went by when it was last looked."""
 
     def keys(self, prefix: str) -> KeyView:
         """Give the view of a prefix of configs, templates or stack outputs."""
@@ -91,9 +99,34 @@ class Watches:
     def follow(self, view: View) -> None:
         """Keep a view equal to what is in etcd."""
         feed = Feed(view.prefix, self._client, view, self._clock, on_turn=self._on_turn, on_fault=self._on_fault)
-        self._feeds[view.prefix] = feed
-        self._tasks.start_soon(feed.run, name=f"watch {view.prefix}")
+        scope = anyio.CancelScope()
+        self._unused.discard(view.prefix)
+        self._feeds[view.prefix], self._scopes[view.prefix] = feed, scope
+        self._tasks.start_soon(_run, feed, scope, name=f"watch {view.prefix}")
         self._on_turn()  # there is a prefix that has not caught up, now: nobody may write on what is known so far
+
+    def leave_unused(self, needed: Collection[str]) -> set[str]:
+        """End the watches that nobody went by the last time either; gives their prefixes.
+
+        Whoever has a view hangs on it in the same turn of the event loop, so that nobody is about to.
+
+        :param needed: prefixes that are watched on, whoever goes by them.
+        """
+        views: tuple[View, ...] = (*self._keys.values(), *self._states.values())
+        unused = {view.prefix for view in views} - {
+            view.prefix for view in views if view.prefix in needed or view.in_use
+        }
+        left = unused & self._unused
+        self._unused = unused - left
+        for prefix in left:
+            self._keys.pop(prefix, None)
+            self._states.pop(prefix, None)
+            del self._feeds[prefix]
+            self._scopes.pop(prefix).cancel()
+        if left:
+            log.info("watched no longer, as nothing goes by it: %s", ", ".join(sorted(left)))
+            self._on_turn()  # one of them may have been all that kept the others from being believed
+        return left
 
     @property
     def prefixes(self) -> frozenset[str]:
@@ -128,3 +161,8 @@ class Watches:
     def proven_at(self) -> float:
         """When that was last proven for the watch that has waited longest, in seconds since the epoch."""
         return self.proof(()).proven_at
+
+
+async def _run(feed: Feed, scope: anyio.CancelScope) -> None:
+    with scope:
+        await feed.run()

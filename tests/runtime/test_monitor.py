@@ -17,6 +17,7 @@ from ha_monitor import Change, EtcdRefused, EtcdUnavailable, HaMonitor, Resync, 
 from ha_monitor.clock import SystemClock
 from ha_monitor.etcd.channel import ChannelStubs
 from ha_monitor.etcd.client import EtcdClient, open_client
+from ha_monitor.evaluate import unused
 from ha_monitor.watch import lag
 from tests.support import site
 from tests.support.etcd import free_port
@@ -346,3 +347,27 @@ async def test_lists_in_the_middle_of_changes_lose_nothing(served: Served, monke
         for pair, stands in pairs.items():
             await served.wait(pair.record, site.record(*stands))
         assert sum(watch.relists for watch in monitor.measures().watches) > 5
+
+
+async def test_prefixes_that_are_asked_for_again_as_their_watch_ends(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if it were looked all the time for what nobody goes by: watches end while they list, open, and are heard."""
+    monkeypatch.setattr(unused, "LOOK_EVERY", 0.002)
+    random, config, types = Random(7), site.config_key("ports", "a"), [f"type{number}" for number in range(4)]
+    text = "a:\n  type: etcd_reader\n  etcd_type: {{ type }}\n  etcd_id: b\n"
+    served.txn(site.template("port_monitoring", text, {"type": {"field": "type"}}))
+    served.txn({site.monitoring_key(f"{type_}s", "b"): site.UP for type_ in types})
+    async with served.monitor() as monitor:
+        await monitor.synced()
+        for version in range(150):
+            type_, state = random.choice(types), random.choice(["UP", "DOWN"])
+            served.put(config, site.envelope({"type": type_}, version=version))
+            served.put(site.monitoring_key(f"{type_}s", "b"), {"a": state})
+            await anyio.sleep(random.choice([0.0, 0.001, 0.005, 0.02]))
+        await served.wait(site.monitoring_key("ports", "a"), {"a": state, "version": version})
+        needed = {"heat_templates", "ports", "maintenance", f"{type_}s"}
+        await until(lambda: {prefix.split("/")[-2] for prefix in monitor.prefixes} == needed)
+        await until(lambda: monitor.readiness().ready)
+        served.put(site.monitoring_key(f"{type_}s", "b"), site.UP)
+        await served.wait(site.monitoring_key("ports", "a"), {"a": "UP", "version": version})

@@ -1,4 +1,4 @@
-"""Prefixes that a template asks for and that may not be read: what is said of the resources that hang on them."""
+"""Prefixes that a template asks for: what hangs on one that may not be read, and when one is watched no longer."""
 
 from __future__ import annotations
 
@@ -7,16 +7,24 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from ha_monitor import HaMonitor, Resource, Settings, Status
+from ha_monitor.evaluate.unused import LOOK_EVERY
 from ha_monitor.testing import MemoryEtcd, run
 from tests.support import site
-from tests.testing.fleet import TOLD_WITHIN, until
+from tests.testing.fleet import TOLD_WITHIN, ready, unready, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PORT = "/config/v2.0/ports/a"
 DEVICE = "/config/v2.0/devices/d0"
-READ = ["/config/v2.0/heat_templates/", "/config/v2.0/ports/", "/monitoring/v2.0/", "/ha_monitor/"]
+RECORD = "/monitoring/v2.0/ports/a"
+STATES = "/monitoring/v2.0/er_physical_interfaces/"
+READ = ["/config/v2.0/heat_templates/", "/config/v2.0/ports/", "/monitoring/v2.0/ports/", STATES, "/ha_monitor/"]
+STANDING = 4
+"""Prefixes that a monitor of ports always needs: templates, configs, records and what is frozen."""
+
+LEFT_WITHIN = 2 * LOOK_EVERY + 1.0
+"""Seconds after which a prefix that nobody goes by is watched no longer."""
 
 
 class Ports:
@@ -75,7 +83,7 @@ def test_what_hangs_on_a_prefix_that_is_not_listed_yet_is_stale_and_of_the_versi
             ports.may_read("/config/v2.0/devices/")
             await until(lambda: not port(monitor).stale, TOLD_WITHIN)
             assert (port(monitor).status, port(monitor).blind, port(monitor).version) == (Status.DOWN, False, 7)
-            assert ports.etcd.record("/monitoring/v2.0/ports/a") == {"port": "DOWN", "version": 7}
+            assert ports.etcd.record(RECORD) == {"port": "DOWN", "version": 7}
 
     run(main)
 
@@ -92,5 +100,94 @@ def test_a_config_that_changes_while_a_prefix_is_not_listed_waits_for_it_once(tm
             assert len(monitor._watches.keys("/config/v2.0/devices/")._on_sync) == 1
             ports.may_read("/config/v2.0/devices/")
             await until(lambda: port(monitor).version == 201, TOLD_WITHIN)
+
+    run(main)
+
+
+def reader_template(type_: str) -> dict[str, Any]:
+    """Give a port's template that reads another type."""
+    text = f"port:\n  type: etcd_reader\n  etcd_type: {type_}\n  etcd_id: {{{{ port_id }}}}\n"
+    return site.template("port_monitoring", text, {"port_id": {"field": "port_id"}})
+
+
+def test_a_typo_in_a_template_stops_nobody_once_it_is_corrected(tmp_path: Path) -> None:
+    async def main() -> None:
+        ports = Ports()
+        async with ports.monitor(tmp_path) as monitor:
+            await ready(monitor)
+            ports.etcd.txn(reader_template("er_phys_interface"))
+            assert "/monitoring/v2.0/er_phys_interfaces/ is not caught up" in await unready(monitor)
+            await anyio.sleep(600)
+            assert not monitor.readiness().ready, "somebody goes by it"
+            ports.etcd.txn(site.reader_template("port"))
+            ports.etcd.put(f"{STATES}p0", site.DOWN)
+            await ready(monitor, LEFT_WITHIN)
+            await ports.etcd.wait(RECORD, {"port": "DOWN", "version": 1}, timeout=1.0)
+            assert (port(monitor).stale, port(monitor).revision >= ports.etcd.revision - 1) == (False, True)
+            assert "/monitoring/v2.0/er_phys_interfaces/" not in monitor.prefixes
+
+    run(main)
+
+
+def test_a_typo_in_the_name_of_a_template_stops_nobody_once_that_is_gone(tmp_path: Path) -> None:
+    async def main() -> None:
+        ports = Ports()
+        async with ports.monitor(tmp_path) as monitor:
+            await ready(monitor)
+            before = monitor.prefixes
+            ports.etcd.txn(site.reader_template("prot"))
+            assert "/config/v2.0/prots/ is not caught up" in await unready(monitor)
+            ports.etcd.delete(site.template_key("prot_monitoring"))
+            await ready(monitor, LEFT_WITHIN)
+            assert monitor.prefixes <= before
+            ports.etcd.txn(site.reader_template("prot"))
+            await unready(monitor)
+            ports.may_read("/config/v2.0/prots/", "/monitoring/v2.0/prots/")
+            ports.etcd.put("/config/v2.0/prots/a", site.envelope({"port_id": "p0"}))
+            await ready(monitor)
+            await ports.etcd.wait("/monitoring/v2.0/prots/a", {"port": "UP", "version": 1}, timeout=1.0)
+
+    run(main)
+
+
+def test_who_waits_for_a_prefix_does_so_for_good_and_who_does_no_longer_keeps_nobody_waiting(tmp_path: Path) -> None:
+    async def main() -> None:
+        ports = Ports()
+        async with ports.monitor(tmp_path) as monitor:
+            await ready(monitor)
+            ports.look_up_at_device()
+            await anyio.sleep(600)
+            assert "/config/v2.0/devices/ is not caught up" in await unready(monitor)
+            ports.etcd.txn(site.reader_template("port"))
+            await ready(monitor, LEFT_WITHIN)
+            ports.look_up_at_device()
+            await unready(monitor)
+            ports.may_read("/config/v2.0/devices/")
+            await ready(monitor)
+            await ports.etcd.wait(RECORD, {"port": "DOWN", "version": 1}, timeout=1.0)
+
+    run(main)
+
+
+def test_prefixes_that_a_config_names_in_turn_come_and_go() -> None:
+    async def main() -> None:
+        etcd = MemoryEtcd()
+        text = "a:\n  type: etcd_reader\n  etcd_type: {{ t }}\n  etcd_id: b\n"
+        etcd.txn(site.template("port_monitoring", text, {"t": {"field": "t"}}))
+        async with etcd.monitor() as monitor:
+            await ready(monitor)
+            for turn in range(150):
+                etcd.put(PORT, site.envelope({"t": f"t{turn % 50}"}, version=turn))
+                etcd.put(site.monitoring_key(f"t{turn % 50}s", "b"), site.DOWN if turn % 2 else site.UP)
+                await etcd.wait(RECORD, {"a": "DOWN" if turn % 2 else "UP", "version": turn}, timeout=5.0)
+                await anyio.sleep(turn % 7)
+            await anyio.sleep(LEFT_WITHIN)
+            watches = monitor.measures().watches
+            assert {watch.prefix for watch in watches} == monitor.prefixes
+            assert len(watches) == len(etcd._server._streams) == STANDING + 1
+            assert monitor._fleet.families["port"].prefixes <= monitor.prefixes
+            etcd.put(site.monitoring_key("t49s", "b"), site.UP)
+            await etcd.wait(RECORD, {"a": "UP", "version": 149}, timeout=5.0)
+            await until(lambda: monitor.revision == etcd.revision, 5.0)
 
     run(main)
