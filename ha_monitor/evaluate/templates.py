@@ -212,6 +212,8 @@ class Templates:
                 family.configs.on_change = None
                 if family.records is not None:
                     family.records.on_record = None
+                for template_id in tuple(self._problems):
+                    self._changed(template_id)  # its configs may have been in the way
 
     def _render_all(self, family: Family) -> None:
         configs, records, outlet = family.configs, family.records, self._outlet
