@@ -184,7 +184,7 @@ class HaMonitor:
         if settings.publish != "none" and self._keys is None:
             self._publisher = Publisher(
                 client, clock, form=Publish(settings.publish), state_timeout=settings.state_timeout,
-                on_fault=self._fault,
+                on_fault=self._faults.note,  # a user who may only read sees all, and is told of it
             )  # fmt: skip
             if settings.maintenance_prefix:
                 self._publisher.records.freezer = self._maintained
@@ -239,6 +239,7 @@ class HaMonitor:
         return self._pulse.alive
 
     def _fault(self, error: EtcdError) -> None:
+        """Something that has to be read can't be: who is refused before all was read once may wait for ever."""
         if isinstance(error, EtcdRefused) and not self._synced.is_set():
             self._fatal = error
             raise error

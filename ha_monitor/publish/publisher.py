@@ -130,7 +130,7 @@ class Publisher:
     # -- the senders
 
     async def run(self) -> None:
-        """Write until cancelled. Raises only what ``on_fault`` raises."""
+        """Write until cancelled."""
         async with anyio.create_task_group() as senders:
             for _ in range(IN_FLIGHT):
                 senders.start_soon(self._sender, name="publish")

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ha_monitor import Settings
+from ha_monitor.evaluate.fleet import Fleet as Evaluating
 from ha_monitor.publish.resting import APART, FIRST_PAUSE, LONGEST_PAUSE
 from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION
 from ha_monitor.testing import MemoryEtcd, run
@@ -21,6 +22,8 @@ from tests.testing.test_faults import published, user_settings, virtual
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    import pytest
 
     from ha_monitor.etcd.channel import Access
     from ha_monitor.testing.stubs import MemoryStubs
@@ -110,6 +113,25 @@ async def test_one_who_may_write_nothing_asks_seldom_and_writes_all_once_they_ma
         await ready(monitor)
         assert etcd.record(pairs[7].record) == site.record("DOWN")
         assert monitor.roll.problems() == {"ha_interface": 0}
+
+
+@virtual
+async def test_writes_that_are_refused_before_all_is_evaluated_end_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a large site, what is evaluated first is published while the others still wait."""
+    etcd = Counted()
+    fleet = Fleet(etcd)
+    etcd.allow()
+    with monkeypatch.context() as patched:
+        patched.setattr(Evaluating, "idle", property(lambda _: False))
+        async with fleet.monitor(**user_settings(tmp_path)) as monitor:
+            await until(lambda: monitor.roll.problems().get("ha_interface") == 3, TOLD_WITHIN)
+            assert not monitor.is_synced
+            patched.undo()
+            fleet.flip(0)
+            await monitor.synced()
+            assert "permission denied" in await unready(monitor)
 
 
 @virtual
