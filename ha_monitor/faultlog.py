@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,27 +15,40 @@ AGAIN = 30.0
 """Seconds after which a fault that goes on is said again."""
 
 
+@dataclass(slots=True)
+class _Said:
+    at: float
+    kept_back: int = 0
+
+
 class FaultLog:
-    """Says faults, and their end."""
+    """Says the faults of one thing that is done with etcd, and their end."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, end: str = "") -> None:
+        """Prepare.
+
+        :param end: says that they are over.
+        """
         self._clock = clock
-        self._kind: type[Exception] | None = None
-        self._said_at = 0.0
-        self._kept_back = 0
+        self._end = end
+        self._said: dict[type[Exception], _Said] = {}
 
-    def note(self, error: Exception) -> None:
-        """Say a fault unless one of its kind was said just now."""
+    def note(self, error: Exception, where: str = "") -> None:
+        """Say a fault unless one of its kind was said just now.
+
+        :param where: what it is about, where the error does not say.
+        """
         now = self._clock.monotonic()
-        if type(error) is self._kind and now - self._said_at < AGAIN:
-            self._kept_back += 1
+        said = self._said.get(type(error))
+        if said is not None and now - said.at < AGAIN:
+            said.kept_back += 1
             return
-        more = f" ({self._kept_back} more like it)" if self._kept_back else ""
-        log.warning("%s%s", error, more)
-        self._kind, self._said_at, self._kept_back = type(error), now, 0
+        more = f" ({said.kept_back} more like it)" if said is not None and said.kept_back else ""
+        log.warning("%s%s%s", f"{where}: " if where else "", error, more)
+        self._said[type(error)] = _Said(now)
 
     def over(self) -> None:
-        """Say that etcd is heard again, where it was said that it is not."""
-        if self._kind is not None:
-            log.info("etcd is heard and every watch is caught up")
-            self._kind, self._kept_back = None, 0
+        """Say that there are none any more, where one was said."""
+        if self._said:
+            log.info(self._end)
+            self._said.clear()

@@ -92,7 +92,7 @@ class HaMonitor:
         self._stack = contextlib.AsyncExitStack()
         self._broadcast = Broadcast()
         self._history = History()
-        self._faults = FaultLog(self._clock)
+        self._faults = FaultLog(self._clock, "etcd is heard and every watch is caught up")
         self._synced = asyncio.Event()
         self._fatal: EtcdRefused | GroupRefused | None = None
         self._tasks: TaskGroup
@@ -184,14 +184,14 @@ class HaMonitor:
         if settings.publish != "none" and self._keys is None:
             self._publisher = Publisher(
                 client, clock, form=Publish(settings.publish), state_timeout=settings.state_timeout,
-                on_fault=self._faults.note,  # a user who may only read sees all, and is told of it
+                faults=FaultLog(clock, "what is to be published is written again"),
             )  # fmt: skip
             if settings.maintenance_prefix:
                 self._publisher.records.freezer = self._maintained
             self._fleet.on_settled = self._publisher.want
             if isinstance(self._watches, Watches) and isinstance(self._pulse, Pulse):
                 grounds = MonitorGrounds(self._fleet, self._pulse, self._publisher, self._synced)
-                self._member = open_member(settings, client, clock, self._watches, grounds, self._fault)
+                self._member = open_member(settings, client, clock, self._watches, grounds, FaultLog(clock).note)
             self._publisher.still_heard = self._is_alive
         self._fleet.still_heard = self._is_alive
         self._fleet.on_changes = self._changed
@@ -239,7 +239,10 @@ class HaMonitor:
         return self._pulse.alive
 
     def _fault(self, error: EtcdError) -> None:
-        """Something that has to be read can't be: who is refused before all was read once may wait for ever."""
+        """Something that has to be read can't be: who is refused that before all was read once may wait for ever.
+
+        What is written is no matter of life and death: a user who may only read sees all.
+        """
         if isinstance(error, EtcdRefused) and not self._synced.is_set():
             self._fatal = error
             raise error

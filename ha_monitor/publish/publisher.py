@@ -11,7 +11,6 @@ outright, those that it refuses are found by sending fewer together (:mod:`ha_mo
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
 import anyio
@@ -32,11 +31,10 @@ if TYPE_CHECKING:
     from ha_monitor.clock import Clock
     from ha_monitor.etcd.client import EtcdClient
     from ha_monitor.evaluate.unit import Family
+    from ha_monitor.faultlog import FaultLog
     from ha_monitor.publish.desire import Publish
     from ha_monitor.publish.queues import Lane
     from ha_monitor.publish.transaction import Batch, Write
-
-log = logging.getLogger(__name__)
 
 IN_FLIGHT = 16
 """Transactions under way at once. Three keep etcd and us busy; in a storm of somebody else's writes, which has as many
@@ -53,14 +51,14 @@ class Publisher:
         *,
         form: Publish,
         state_timeout: float,
-        on_fault: Callable[[EtcdError], None],
+        faults: FaultLog,
     ) -> None:
         self.still_heard: Callable[[], bool] = lambda: True
         """Tells whether etcd's last answer is not too old: of a process that was frozen, the clock says it first."""
         self.records = Decider(clock, form=form, state_timeout=state_timeout, want=self.want)
         self._client = client
         self._clock = clock
-        self._on_fault = on_fault
+        self._faults = faults
         self.published = 0
         self.failures = 0
         """Transactions that etcd did not take."""
@@ -211,6 +209,8 @@ class Publisher:
                 self.records.refused(write)
         if lane is not None:
             self._pending.taken(lane)
+        if written and not self.records.resting:  # not where they are only no longer wanted: the next may fail as well
+            self._faults.over()
 
     def _refused(self, writes: list[Write], error: EtcdError) -> None:
         """Have those that etcd did not take sent apart, fewer at a time, and the one that was sent alone rest."""
@@ -223,16 +223,15 @@ class Publisher:
             if len(writes) > 1:
                 self._pending.of(write.family).put_back(write.family, write.id, write.since)
         if len(writes) == 1:
-            if self.records.rest(writes[0], str(error)):
+            (write,) = writes
+            if self.records.rest(write, str(error)):
                 self._refusal = str(error)
-            self._on_fault(error)
+            self._faults.note(error, f"{write.family.type}/{write.id}")
 
     async def _failed(self, batch: list[Write], error: EtcdError) -> None:
-        if not self._fault:
-            log.warning("publishing pauses: %s", error)
         self._fault = str(error)
+        self._faults.note(error)
         try:
-            self._on_fault(error)
             now = self._clock.monotonic()
             if self._pause_ends <= now:
                 self._pause_ends = now + self._backoff.delay()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ha_monitor import Settings
 from ha_monitor.evaluate.fleet import Fleet as Evaluating
+from ha_monitor.faultlog import AGAIN
 from ha_monitor.publish.resting import APART, FIRST_PAUSE, LONGEST_PAUSE
 from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION
 from ha_monitor.testing import MemoryEtcd, run
@@ -132,6 +133,52 @@ async def test_writes_that_are_refused_before_all_is_evaluated_end_nothing(
             fleet.flip(0)
             await monitor.synced()
             assert "permission denied" in await unready(monitor)
+
+
+@virtual
+async def test_a_busy_site_that_may_write_nothing_logs_few_lines_and_the_end_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "ha_monitor")
+    etcd = Counted()
+    fleet = Fleet(etcd)
+    etcd.allow("/")
+    async with fleet.monitor(**user_settings(tmp_path)):
+        await fleet.right()
+        caplog.clear()
+        etcd.allow()
+        for second in range(300):
+            fleet.flip(second % 3, site.DOWN if second // 3 % 2 else site.UP)
+            await anyio.sleep(1)
+        assert 2 <= len(caplog.messages) <= 300 / AGAIN + 1, caplog.messages
+        assert all("permission denied" in words for words in caplog.messages)
+        assert caplog.messages[0].startswith("ha_interface/ha0: publish: ")
+        caplog.clear()
+        etcd.allow("/")
+        await fleet.right()
+        fleet.flip(0)
+        fleet.flip(0, site.UP)
+        await anyio.sleep(60)
+        assert caplog.messages == ["what is to be published is written again"]
+
+
+@virtual
+async def test_a_full_disk_in_a_busy_site_is_a_few_lines_too(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "ha_monitor")
+    fleet = Fleet()
+    async with fleet.monitor():
+        await fleet.right()
+        caplog.clear()
+        fleet.etcd.fill_up()
+        for second in range(300):
+            fleet.flip(second % 3, site.DOWN if second // 3 % 2 else site.UP)
+            await anyio.sleep(1)
+        fleet.etcd.disarm()
+        await fleet.right()
+        *faults, end = caplog.messages
+        assert 2 <= len(faults) <= 300 / AGAIN + 1, faults
+        assert all("database space exceeded" in words for words in faults)
+        assert end == "what is to be published is written again"
 
 
 @virtual
