@@ -119,6 +119,6 @@ def _turned(unit: Unit, before: Status | None, seen: Seen, at: float) -> Iterato
         if old is not new and entry.shown is not None:  # one that was never told of is told of when it comes
             yield Change(
                 unit.family.type, unit.id, entry.name, old, new, instead or unit.status,
-                None if instead else unit.active, entry.revision or unit.config_revision, at,
+                None if instead else unit.active, unit.cause(entry), at,
                 seen.reason if instead else entry.why,
             )  # fmt: skip

@@ -44,7 +44,7 @@ class EntryStatus(msgspec.Struct, frozen=True, gc=False):
     """One rendered resource: its status, since when, the state key it hangs on (``None``: none) and why.
 
     ``pending`` is what it is already, and does not count as yet; ``flapping`` says that it is held DOWN, since it
-    changed too often.
+    changed too often. ``revision`` is the etcd revision that it is so by, as a change has it.
     """
 
     status: Status
@@ -53,6 +53,7 @@ class EntryStatus(msgspec.Struct, frozen=True, gc=False):
     reason: str
     pending: Pending | None = None
     flapping: bool = False
+    revision: int = 0
 
 
 class Maintenance(msgspec.Struct, frozen=True, gc=False):
@@ -94,7 +95,8 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     """One entry went from ``old`` to ``new`` (``None``: it was not there, or is no more).
 
     ``status`` and ``active`` are the resource's after it; ``revision`` is the etcd revision that caused it, and
-    ``reason`` says in words why the entry is what it is now.
+    ``reason`` says in words why the entry is what it is now. For one entry, ``revision`` never goes back as
+    long as etcd's does not.
     """
 
     type: str

@@ -43,22 +43,22 @@ def describe(unit: Unit, seen: Seen, *, trouble: str | None, maintenance: Mainte
         revision=seen.revision,
         proven_at=seen.proven_at,
         stale=seen.stale,
-        entries={entry.name: _entry(entry, seen, ahead) for entry in unit.entries},
+        entries={entry.name: _entry(entry, seen, ahead, unit.cause(entry)) for entry in unit.entries},
         maintenance=maintenance,
         blind=instead is not None,
     )
 
 
-def _entry(entry: Entry, seen: Seen, ahead: float) -> EntryStatus:
+def _entry(entry: Entry, seen: Seen, ahead: float, revision: int) -> EntryStatus:
     key = None if entry.cell is None else entry.cell.name
     status = entry.shown or Status.UNKNOWN
     if seen.instead is not None:
-        return EntryStatus(seen.instead, seen.since, key, f"{seen.reason}; it was {status}")
+        return EntryStatus(seen.instead, seen.since, key, f"{seen.reason}; it was {status}", revision=revision)
     damped = None if entry.damper is None else entry.damper.state
     if damped is None:
-        return EntryStatus(status, entry.since, key, entry.why)
+        return EntryStatus(status, entry.since, key, entry.why, revision=revision)
     pending = Pending(damped.raw, damped.due + ahead) if damped.pending and damped.due is not None else None
-    return EntryStatus(status, entry.since, key, entry.why, pending, damped.flapping)
+    return EntryStatus(status, entry.since, key, entry.why, pending, damped.flapping, revision)
 
 
 def rendering(family: Family, id_: str, keyspace: Keyspace, lookup: Lookup) -> Mapping[str, Any]:

@@ -21,13 +21,26 @@ def changes_of(unit: Unit, gone: Iterable[Entry], at: float) -> list[Change]:
     type_, id_, status, active = unit.family.type, unit.id, unit.status, unit.active
     changes = []
     for entry in gone:
-        why = "the resource ended" if unit.ended else unit.problem or "its template has it no longer"
-        changes.append(Change(type_, id_, entry.name, entry.shown, None, status, active, unit.config_revision, at, why))
+        unit.revision = unit.cause(entry)  # nothing older is told of the next one of that name
+        why = _why_gone(unit, entry)
+        changes.append(Change(type_, id_, entry.name, entry.shown, None, status, active, unit.revision, at, why))
+    least = unit.revision
     for entry in unit.entries:
         old, new = entry.shown, entry.counts
         if old is not new:
-            revision = entry.revision or unit.config_revision
+            revision = entry.revision
+            if revision < least:
+                revision = least
             changes.append(Change(type_, id_, entry.name, old, new, status, active, revision, at, entry.why))
             entry.shown = new
             entry.since = at
     return changes
+
+
+def _why_gone(unit: Unit, entry: Entry) -> str:
+    if unit.ended:
+        return "the resource ended"
+    if unit.problem:
+        return unit.problem
+    is_another = any(other.name == entry.name for other in unit.entries)
+    return "it goes by another state now" if is_another else "its template has it no longer"

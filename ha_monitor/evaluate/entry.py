@@ -138,10 +138,10 @@ class Entry:
 
     @property
     def revision(self) -> int:
-        """The etcd revision of the newest change among its states."""
+        """The etcd revision of the newest change among its states; one that never came was missing in a list."""
         if self.more:
-            return max(cell.revision for cell in self.cells)
-        return 0 if self.cell is None else self.cell.revision
+            return max(cell.revision or cell.view.absent for cell in self.cells)
+        return 0 if self.cell is None else self.cell.revision or self.cell.view.absent
 
     @property
     def is_behind(self) -> bool:

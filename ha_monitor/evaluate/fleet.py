@@ -288,6 +288,7 @@ class Fleet:
 
     def _replace(self, unit: Unit, entries: tuple[Entry, ...]) -> None:
         """Give a unit its entries: tasks of new ones start, those of dropped ones end."""
+        unit.made()
         before, unit.entries = unit.entries, entries
         kept = set(entries).intersection(before)
         dropped = [entry for entry in before if entry not in kept]
@@ -322,6 +323,7 @@ class Fleet:
             self._replace(unit, ())
             unit.status, unit.active = Status.UNKNOWN, None
             self._tell(unit, self._clock.time(), changes)
+            family.ended = max(family.ended, unit.revision)
             if unit.vouched:
                 family.leaving.add(id_)
         self.on_settled(family, id_)

@@ -25,7 +25,7 @@ class Family:
     """The resources of one type and the template they are rendered by."""
 
     __slots__ = (
-        "configs", "damped", "leaving", "names", "prefixes", "problem", "records", "template", "template_id",
+        "configs", "damped", "ended", "leaving", "names", "prefixes", "problem", "records", "template", "template_id",
         "templates", "type", "units", "unrendered", "waiting", "was_template_id",
     )  # fmt: skip
 
@@ -53,6 +53,9 @@ class Family:
         """Ids whose record is ours, and vouched for by nobody any longer."""
         self.prefixes: set[str] = {configs.prefix}
         """What its resources hang on: they are as fresh as the watches of these."""
+        self.ended = 0
+        """The newest revision that was told at the end of a resource: the next one of that id begins there at least,
+        since its config may come by a watch that is behind that of the states."""
         self.damped = False
         """Some entry is damped."""
 
@@ -62,6 +65,11 @@ class Family:
             ids.pop(id_, None)
             if not ids:
                 del self.waiting[view]
+
+    def made(self) -> int:
+        """Give the revision of the template, or at which it was gone."""
+        templates, id_ = self.templates, self.was_template_id
+        return 0 if templates is None or id_ is None else templates.known(id_)
 
     def template_grounds(self) -> tuple[tuple[bytes, int], ...]:
         """Give the key of the template and its revision (0: it is gone): what is said of the resources goes by it."""
@@ -110,7 +118,7 @@ class Unit:
 
     __slots__ = (
         "active", "config_revision", "ended", "entries", "family", "foreign", "hangs", "host", "id", "missing", "name",
-        "problem", "problem_since", "queued", "since", "status", "version", "vouched",
+        "problem", "problem_since", "queued", "revision", "since", "status", "version", "vouched",
     )  # fmt: skip
 
     def __init__(self, family: Family, id_: str, host: Host) -> None:
@@ -120,6 +128,8 @@ class Unit:
         self.name = ""
         self.version: int | None = None
         self.config_revision = 0
+        self.revision = family.ended
+        """Nothing older than this is told of any entry: the newest revision of what they were made or dropped by."""
         self.entries: tuple[Entry, ...] = ()
         self.missing = 1
         """How many entries have not been evaluated yet; 1 before the first rendering as well."""
@@ -173,6 +183,18 @@ class Unit:
         return self.host.hears
 
     # -- what the fleet asks
+
+    def made(self) -> None:
+        """Note the revisions of what its entries are made by: its config, its template, what its parameters are in."""
+        family = self.family
+        self.revision = max(
+            self.revision, family.configs.known(self.id), family.made(),
+            *[view.known(id_) for view, id_, _ in self.hangs],
+        )  # fmt: skip
+
+    def cause(self, entry: Entry) -> int:
+        """Give the revision that an entry is by what it is."""
+        return max(entry.revision, self.revision)
 
     def told(self) -> dict[str, Status]:
         """Give the statuses of the entries as they were part of the last verdict, in template order."""

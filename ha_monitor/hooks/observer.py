@@ -48,6 +48,8 @@ class Observer:
         self._ledger = ledger
         self._on_news = on_news
         self._holding = anyio.Event()
+        self._newest = 0
+        """The newest revision that was noted: the watches are proven to be right up to one that may be older."""
 
     # -- changes
 
@@ -74,6 +76,7 @@ class Observer:
     def _note(self, change: Change) -> None:
         if self.is_first and not self.is_complete:
             self._ledger.take_as_told((change.type, change.id), change.entry, change.old)
+        self._newest = max(self._newest, change.revision)
         # Maintenance is looked at when its turn comes: in a storm of changes, that is less work.
         standing = Standing.OURS if self._monitor.publishes(change.type, change.id) else Standing.ELSEWHERE
         self._ledger.note(change, anyio.current_time(), standing)
@@ -140,7 +143,7 @@ class Observer:
             elif account.differs(name, entry.status):
                 change = Change(
                     *key, name, account.last(name), entry.status, resource.status, resource.active,
-                    resource.revision, entry.since, entry.reason,
+                    entry.revision, entry.since, entry.reason,
                 )  # fmt: skip
                 self._note(change)
         gone = self._ledger.account(key).entries() - set(resource.entries)
@@ -150,8 +153,9 @@ class Observer:
         for name in sorted(entries):
             account = self._ledger.account(key)
             if account.differs(name, None):
+                revision = max(self._monitor.revision, self._newest)  # its own is not known any more
                 change = Change(
-                    *key, name, account.last(name), None, status, active, self._monitor.revision, time.time(),
+                    *key, name, account.last(name), None, status, active, revision, time.time(),
                     "it is there no longer",
                 )  # fmt: skip
                 self._note(change)

@@ -39,6 +39,8 @@ class View:
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         self.synced = False
+        self.absent = 0
+        """The newest revision at which what is not there was found to be missing, by a list or as it went."""
         self._cut = len(prefix.encode())
         self._lists = 0
         self._seen: set[bytes] | None = None
@@ -94,6 +96,7 @@ class View:
     def list_ends(self, revision: int) -> Iterator[None]:
         """Drop what the list did not have: it was deleted while nobody listened. Yields as :meth:`put_items`."""
         seen, self._seen = self._seen or set(), None
+        self.absent = revision
         if self._lists > 1:  # the very first finds nothing to drop
             for number, key in enumerate(self._keys(), 1):
                 if key not in seen:
@@ -166,6 +169,10 @@ class KeyView(View):
         item = self.items.get(id_)
         return 0 if item is None else item[1]
 
+    def known(self, id_: str) -> int:
+        """Give the revision by which a key is known: of its last put, or at which it was missing, or is since."""
+        return self.revision(id_) or self.absent
+
     def envelope(self, id_: str) -> Envelope | None:
         """Give a config or template; ``None`` where there is none. Raises :class:`Problem` for a bad one."""
         item = self.items.get(id_)
@@ -201,6 +208,7 @@ class KeyView(View):
 
     def _delete(self, key: bytes, revision: int) -> None:
         id_ = self._text(key)
+        self.absent = revision
         if self.items.pop(id_, None) is not None:
             if not self.items:
                 self.items.clear()  # a dict keeps the room of all that were ever in it

@@ -141,3 +141,55 @@ def test_a_random_history_with_faults_ends_in_what_a_fresh_evaluation_gives(
 def test_so_it_does_where_two_share_the_work(history: list[tuple[str, Any, float]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run(play, history, 2, Path(folder))
+
+
+moves = st.builds(
+    lambda number, port: {
+        f"/config/v2.0/ha_interfaces/ha@{number}": site.envelope(
+            {"id": f"ha@{number}", "primary_interface_id": "shared@", "secondary_interface_id": port}
+        )
+    },
+    st.integers(0, 2),
+    st.sampled_from(["p@0", "p@1", "p@2"]),
+)
+on_and_on = st.one_of(
+    *[
+        st.tuples(
+            st.just("change"),
+            st.tuples(st.lists(st.one_of(puts, moves), max_size=3), st.lists(keys_to_delete, max_size=2)),
+            pauses,
+        )
+    ]
+    * 3,
+    st.tuples(st.just("fault"), st.sampled_from(["cancel_watches", "drop_connections", "compact"]), pauses),
+    st.tuples(st.just("state"), states, pauses),
+)
+
+
+async def play_and_compare_revisions(history: Sequence[tuple[str, Any, float]], folder: Path) -> None:
+    operated = Operated()
+    (folder / "password").write_text("pw")
+    config = Settings(
+        state_timeout=5.0, etcd_user="monitor", etcd_password_file=folder / "password", on_blind="unknown"
+    )
+    async with operated.etcd.monitor(config) as monitor, monitor.changes() as changes:
+        await ready(monitor)
+        for step in history:
+            await operated.do(*step)
+        operated.heal()
+        await ready(monitor)
+        await anyio.sleep(10.0)  # what has no state fails meanwhile
+        taken = changes.take()
+    newest: dict[tuple[str, str, str], int] = {}
+    assert isinstance(taken, list)
+    for change in taken:
+        entry = change.type, change.id, change.entry
+        assert change.revision >= newest.get(entry, 0), change
+        newest[entry] = change.revision
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(on_and_on, min_size=1, max_size=15))
+def test_the_revision_of_what_is_told_of_an_entry_never_goes_back(history: list[tuple[str, Any, float]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        run(play_and_compare_revisions, history, Path(folder))
