@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from ha_monitor.evaluate.unit import Unit
     from ha_monitor.explain.report import Explanation
     from ha_monitor.group.member import Member
-    from ha_monitor.model import GroupStatus
+    from ha_monitor.model import GroupStatus, Maintenance
     from ha_monitor.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -405,6 +405,10 @@ class HaMonitor:
     def publishes(self, type_: str, id_: str) -> bool:
         """Tell whether this monitor is the one of its group that speaks for a resource; one that is alone always is."""
         return self._member is None or self._member.fence(type_, id_) is not None
+
+    def maintenance(self, type_: str, id_: str) -> Maintenance | None:
+        """Give why a resource is frozen, there or not; ``None`` where it is not."""
+        return self._maintained.of(type_, id_)
 
     def rendering(self, type_: str, id_: str) -> Mapping[str, Any] | None:
         """Give what a resource renders to: parameters, document, entries, and every key that it hangs on."""

@@ -164,8 +164,7 @@ class Observer:
 
     def standing(self, type_: str, id_: str) -> Standing:
         """Tell who is to tell of a resource, and whether just now."""
-        resource = self._monitor.get(type_, id_)
-        if resource is not None and resource.maintenance is not None:
+        if self._monitor.maintenance(type_, id_) is not None:  # of one that has ended, too
             return Standing.MAINTENANCE
         return Standing.OURS if self._monitor.publishes(type_, id_) else Standing.ELSEWHERE
 

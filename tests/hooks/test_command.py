@@ -205,6 +205,26 @@ def test_in_maintenance_nothing_is_told_and_afterwards_what_is_different(
     ]
 
 
+def test_the_end_of_a_resource_in_maintenance_is_told_afterwards(
+    pair: site.HaInterface, etcd: Etcd, service: StartService, recorder: Recorder
+) -> None:
+    other, frozen = site.HaInterface("other"), "/ha_monitor/maintenance/ha_interface/pair"
+    etcd.txn(other.keys() | {frozen: "{}"})
+    running = service("--hook", recorder.command())
+    etcd.delete(pair.config)
+    wait_until(lambda: metric(running, 'ha_monitor_hook_held{kind="command"}') == 1)
+    etcd.put(other.primary_state, site.DOWN)
+    recorder.wait(1)
+    assert {item["change"]["id"] for item in recorder.said()} == {"other"}
+    etcd.delete(frozen)
+    recorder.wait(3)
+    told = [item["change"] for item in recorder.said("end")[1:]]
+    assert sorted((change["entry"], change["old"], change["new"]) for change in told) == [
+        ("primary", "UP", None),
+        ("secondary", "UP", None),
+    ]
+
+
 @pytest.mark.parametrize("manner", ["stubborn", "closed"])
 def test_sigterm_ends_what_runs_in_time(
     pair: site.HaInterface, etcd: Etcd, service: StartService, recorder: Recorder, manner: str

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import pytest
-from msgspec.structs import replace
 
 from ha_monitor.broadcast import Broadcast
 from ha_monitor.evaluate.verdict import verdict
@@ -32,6 +31,7 @@ class FakeMonitor:
         self.all: dict[str, Resource] = {}
         self.queued = 100
         self.elsewhere: set[str] = set()
+        self.frozen: set[str] = set()
         self.meanwhile: dict[int, Callable[[], None]] = {}
         """What happens while all resources are looked at, by the number of the one that is next."""
         self._broadcast = Broadcast()
@@ -54,13 +54,9 @@ class FakeMonitor:
             shown, side = verdict(statuses.values()), next((name for name in statuses if statuses[name] == "UP"), None)
             self.all[id_] = Resource(
                 "t", id_, "", 1, None, shown, side, 0.0, None, None, self.revision, 0.0, False, entries,
-                None if before is None else before.maintenance,
             )  # fmt: skip
         if tell:
             self._broadcast.send([Change("t", id_, entry, old, status, shown, side, self.revision, 0.0, "")])
-
-    def maintain(self, id_: str, *, on: bool) -> None:
-        self.all[id_] = replace(self.all[id_], maintenance=Maintenance("work", None) if on else None)
 
     @property
     def noted(self) -> bool:
@@ -74,6 +70,9 @@ class FakeMonitor:
 
     def get(self, type_: str, id_: str) -> Resource | None:
         return self.all.get(id_)
+
+    def maintenance(self, type_: str, id_: str) -> Maintenance | None:
+        return Maintenance("work", None) if id_ in self.frozen else None
 
     def publishes(self, type_: str, id_: str) -> bool:
         return id_ not in self.elsewhere
@@ -178,8 +177,7 @@ async def test_what_changed_before_this_start_is_noted_before_what_goes_by_it_is
 async def test_hooks_of_a_resource_wait_for_the_end_of_its_maintenance() -> None:
     monitor, notebook = FakeMonitor("a", "b", "c"), Notebook()
     async with telling(monitor, notebook) as teller:
-        for id_ in "ab":
-            monitor.maintain(id_, on=True)
+        monitor.frozen = {"a", "b"}
         monitor.put("a", Status.DOWN)
         monitor.put("b", Status.DOWN)
         monitor.put("c", Status.DOWN)
@@ -190,11 +188,26 @@ async def test_hooks_of_a_resource_wait_for_the_end_of_its_maintenance() -> None
         monitor.put("b", Status.UP)
         await rest(monitor, teller)
         assert teller.measures().held == 1, "what is back where it was is not waited for"
-        for id_ in "ab":
-            monitor.maintain(id_, on=False)
+        monitor.frozen = set()
         await until(lambda: len(notebook.told) > 1)
         await rest(monitor, teller)
         assert notebook.told[1:] == [("a", "UP", "FAIL")]
+
+
+async def test_a_resource_that_ends_in_maintenance_is_told_of_afterwards_and_one_that_comes_again_is_not() -> None:
+    monitor, notebook = FakeMonitor("a", "b", "c"), Notebook()
+    async with telling(monitor, notebook) as teller:
+        monitor.frozen = {"a", "b"}
+        for id_ in "abc":
+            monitor.put(id_, None)
+        await rest(monitor, teller)
+        assert (notebook.told, teller.measures().held) == ([("c", "UP", None)], 2)
+        monitor.put("b", Status.UP)
+        await rest(monitor, teller)
+        monitor.frozen = set()
+        await until(lambda: len(notebook.told) > 1)
+        await rest(monitor, teller)
+        assert notebook.told[1:] == [("a", "UP", None)]
 
 
 async def test_who_takes_over_tells_what_changed_lately() -> None:
