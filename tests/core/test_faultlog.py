@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from ha_monitor.errors import EtcdDenied, EtcdUnavailable
@@ -23,7 +22,7 @@ class Stopped(LoopClock):
 
 
 def test_each_kind_is_said_once_and_again_after_a_while(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level("INFO", "ha_monitor")
     clock = Stopped()
     faults = FaultLog(clock, "it is over")
     for second in range(int(AGAIN) + 1):
