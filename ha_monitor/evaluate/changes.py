@@ -26,7 +26,7 @@ def changes_of(unit: Unit, gone: Iterable[Entry], at: float) -> list[Change]:
         changes.append(Change(type_, id_, entry.name, entry.shown, None, status, active, unit.revision, at, why))
     least = unit.revision
     for entry in unit.entries:
-        old, new = entry.shown, entry.counts
+        old, new = entry.shown, entry.status if entry.damper is None else entry.counts
         if old is not new:
             revision = entry.revision
             if revision < least:

@@ -32,6 +32,10 @@ class Conflicts(Generic[_Key]):
     def __init__(self) -> None:
         self._by_key: OrderedDict[_Key, Conflict] = OrderedDict()  # the one that has been quiet longest first
 
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return len(self._by_key)
+
     def note(self, key: _Key, now: float) -> None:
         """Count a foreign write that was put right. The next one is so at once, those after it ever later."""
         while self._by_key and now - next(iter(self._by_key.values())).last > QUIET + LONGEST_PAUSE:

@@ -76,7 +76,8 @@ class Decider:
             return None  # what is known of it is out of date; once it is rendered anew, it is looked at again
         now = self._clock.monotonic()
         wanted = desire(family, id_, self._form, standing, self._state_timeout, now)
-        self._note(family, id_, wanted, standing)
+        right = isinstance(wanted, Put) and wanted.value == standing
+        self._note(family, id_, wanted, standing, right=right)
         fence = None
         if self.mandate is not None:
             fence = self.mandate.fence(family.type, id_)
@@ -87,7 +88,7 @@ class Decider:
             if wanted.seconds is not None:
                 self.look_later(family, id_, wanted.seconds)
             return None
-        if _is_right(wanted, standing) or self._is_paused(family, id_, wanted, now):
+        if right or self._is_paused(family, id_, wanted, now):
             return None
         # The one who writes alone is put right by what it hears next, but what is deleted is not written again.
         grounds = () if fence is None and isinstance(wanted, Put) else _grounds(family, id_, wanted)
@@ -97,14 +98,14 @@ class Decider:
             grounds = (*grounds, *self.freezer.grounds(family.type, id_))
         return Write(family, id_, wanted, record, _revision(cell), family.configs.key(id_), since, fence, grounds)
 
-    def _note(self, family: Family, id_: str, wanted: Desire, standing: bytes | None) -> None:
+    def _note(self, family: Family, id_: str, wanted: Desire, standing: bytes | None, *, right: bool) -> None:
         key = (family, id_)
         if isinstance(wanted, Put):
             family.units[id_].vouched = True  # from here on: an answer may get lost, and the record stand there
             family.leaving.discard(id_)
         elif standing is None and key not in self._doubtful:
             family.leaving.discard(id_)
-        if isinstance(wanted, Keep) or _is_right(wanted, standing):
+        if right or isinstance(wanted, Keep):
             self._leave(key)
 
     def _leave(self, key: Key) -> None:
@@ -144,6 +145,8 @@ class Decider:
 
     def pause(self, family: Family, id_: str) -> float:
         """Give the seconds until a record that was refused, or is changed by another, may be written again; 0: now."""
+        if not (self.resting or self._conflicts):  # nearly always
+            return 0.0
         now = self._clock.monotonic()
         return max(self._conflicts.pause((family, id_), now), self.resting.pause(family, id_, now))
 
@@ -197,8 +200,9 @@ class Decider:
         family, id_, wanted = write.family, write.id, write.wanted
         key = (family, id_)
         self._doubtful.pop(key, None)
-        for other in self.resting.taken(family, id_):
-            self._want(family, other)
+        if self.resting:
+            for other in self.resting.taken(family, id_):
+                self._want(family, other)
         assert family.records is not None  # noqa: S101 - want() let none other in
         value = wanted.value if isinstance(wanted, Put) else None
         unit = family.units.get(id_)
@@ -225,10 +229,6 @@ class Decider:
             if self._doubtful.get(key) == value:
                 del self._doubtful[key]
                 self._want(*key)
-
-
-def _is_right(wanted: Desire, standing: bytes | None) -> bool:
-    return isinstance(wanted, Put) and wanted.value == standing
 
 
 def _value(cell: Cell | None) -> bytes | None:

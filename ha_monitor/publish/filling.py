@@ -24,7 +24,7 @@ def fill(
     :param room: how many records it may have.
     :param in_flight: the writes that are under way, to which those of the transaction are added.
     """
-    batch = Batch(room=room)
+    batch, rests = Batch(room=room), records.resting
     waiting: dict[tuple[Family, str], float] = {}
     looked = 0
     while queue and looked < LOOKS:
@@ -40,7 +40,7 @@ def fill(
         if batch.contradicts(write):
             waiting[key] = since
             continue
-        alone = id_ in records.resting.of(family)  # what was refused holds up no other a second time
+        alone = bool(rests) and id_ in rests.of(family)  # what was refused holds up no other a second time
         if (alone and batch.writes) or not batch.add(write):
             queue.put_back(family, id_, since)
             break

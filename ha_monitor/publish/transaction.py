@@ -91,11 +91,10 @@ class Batch:
         All comparisons come before all writes: it would be out of date at the very revision that it is written at. And
         etcd refuses a transaction that puts a key twice: two types may have one folder.
         """
-        return (
-            write.key in self._grounds
-            or write.key in self._written
-            or not self._written.isdisjoint([key for key, _ in write.grounds])
-        )
+        key, written = write.key, self._written
+        if key in self._grounds or key in written:
+            return True
+        return bool(write.grounds) and not written.isdisjoint([ground for ground, _ in write.grounds])
 
     def add(self, write: Write) -> bool:
         """Take a write; tells whether there was room for it. The first one has room, however large it is.
