@@ -226,7 +226,7 @@ class Decider:
 
     def _no_longer_doubtful(self, sent: Iterable[tuple[Key, bytes]]) -> None:
         for key, value in sent:
-            if self._doubtful.get(key) == value:
+            if self._doubtful.get(key) is value:  # what was sent since has a time of its own
                 del self._doubtful[key]
                 self._want(*key)
 
