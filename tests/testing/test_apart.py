@@ -2,58 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
-
 import anyio
 
 from ha_monitor import Settings
-from ha_monitor.testing import MemoryEtcd, run
+from ha_monitor.testing import run
 from tests.support import site
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ha_monitor.etcd.channel import Access
-    from ha_monitor.testing.stubs import MemoryStubs
+from tests.testing.held_back import HeldBack
 
 STATE_TIMEOUT = 5.0
-
-
-class HeldBack(MemoryEtcd):
-    """Brings the events of one prefix only once they are let go."""
-
-    def __init__(self, prefix: str) -> None:
-        super().__init__()
-        self.holds = False
-        self._prefix = prefix.encode()
-        self._held: list[tuple[Callable[[Any], None], Any]] = []
-
-    def connect(self, url: str, access: Access) -> MemoryStubs:
-        stubs = super().connect(url, access)
-        open_stream = stubs.watch.Watch
-
-        def watch(**options: Any) -> Any:
-            stream = open_stream(**options)
-            bring = stream.reply
-
-            def reply(message: Any) -> None:
-                if self.holds and message.events and message.events[0].kv.key.startswith(self._prefix):
-                    self._held.append((bring, message))
-                else:
-                    bring(message)
-
-            stream.reply = reply
-            return stream
-
-        stubs.watch = SimpleNamespace(Watch=watch)
-        return stubs
-
-    def let_go(self) -> None:
-        assert self._held, "there was nothing to hold back"
-        self.holds = False
-        for bring, message in self._held:
-            bring(message)
 
 
 def test_a_record_is_not_deleted_on_the_word_of_a_template_that_is_gone_by_then() -> None:

@@ -7,7 +7,6 @@ after etcd's answer to the first question. A real process meets this order whene
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import anyio
@@ -20,12 +19,11 @@ from ha_monitor.testing.loop import VirtualLoop
 from ha_monitor.watch.feed import NO_SIGN_OF_LIFE
 from tests.support import site
 from tests.testing.fleet import Fleet, ready, until
+from tests.testing.held_back import HeldBack
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from ha_monitor.etcd.channel import Access
-    from ha_monitor.testing.stubs import MemoryStubs
 
 TIMEOUT = 6.0
 FROZEN = 20.0
@@ -39,45 +37,15 @@ class Loop(VirtualLoop):
         self._now += seconds
 
 
-class Sockets(MemoryEtcd):
-    """Keeps what its watches send while the process stands still."""
-
-    def __init__(self, version: str) -> None:
-        super().__init__(version=version)
-        self._holds = False
-        self._held: list[tuple[Callable[[Any], None], Any]] = []
-
-    def connect(self, url: str, access: Access) -> MemoryStubs:
-        stubs = super().connect(url, access)
-        open_stream = stubs.watch.Watch
-
-        def watch(**options: Any) -> Any:
-            stream = open_stream(**options)
-            bring = stream.reply
-
-            def reply(message: Any) -> None:
-                if self._holds:
-                    self._held.append((bring, message))
-                else:
-                    bring(message)
-
-            stream.reply = reply
-            return stream
-
-        stubs.watch = SimpleNamespace(Watch=watch)
-        return stubs
-
-    async def change_while_frozen(self, changes: dict[str, object]) -> None:
-        self._holds = True
-        self.txn(changes)
-        await anyio.sleep(0.001)  # etcd sends it
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, Loop)
-        loop.stand_still(FROZEN)
-        await anyio.sleep(ON_ITS_WAY)
-        self._holds, held = False, self._held
-        for bring, message in held:
-            bring(message)
+async def change_while_frozen(etcd: HeldBack, changes: dict[str, object]) -> None:
+    etcd.holds = True
+    etcd.txn(changes)
+    await anyio.sleep(0.001)  # etcd sends it
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, Loop)
+    loop.stand_still(FROZEN)
+    await anyio.sleep(ON_ITS_WAY)
+    etcd.let_go()
 
 
 def in_a_loop_that_freezes(main: Callable[[], Awaitable[None]]) -> None:
@@ -86,7 +54,7 @@ def in_a_loop_that_freezes(main: Callable[[], Awaitable[None]]) -> None:
 
 @pytest.fixture(params=["3.5.1", "3.5.9"], ids=["progress overtakes", "progress in line"])
 def fleet(request: pytest.FixtureRequest) -> Fleet:
-    return Fleet(Sockets(request.param))
+    return Fleet(HeldBack(version=request.param))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +67,7 @@ def test_what_was_back_before_anybody_looked_is_not_told_as_gone(
 ) -> None:
     async def main() -> None:
         etcd = fleet.etcd
-        assert isinstance(etcd, Sockets)
+        assert isinstance(etcd, HeldBack)
         async with etcd.monitor(Settings(state_timeout=TIMEOUT, **settings)) as monitor:
             await ready(monitor)
             await fleet.right()
@@ -110,7 +78,7 @@ def test_what_was_back_before_anybody_looked_is_not_told_as_gone(
                     fleet.flip(number, gone)
             await anyio.sleep(1.0)
             before = etcd.revision
-            await etcd.change_while_frozen({fleet.pairs[0].primary_state: site.UP})
+            await change_while_frozen(etcd, {fleet.pairs[0].primary_state: site.UP})
             await until(lambda: etcd.record(fleet.pairs[1].record) == site.record(ends_as), 2.0)
             await anyio.sleep(3 * TIMEOUT)
             told = [(change.id, change.new) for change in monitor.history() if change.entry == "primary"]
