@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ha_monitor.watch.backoff import Backoff
+from ha_monitor.watch.backoff import Backoff, growing
 
 if TYPE_CHECKING:
     from ha_monitor.hooks.ledger import Key
@@ -69,5 +69,5 @@ def pause_of(failures: int, outcome: Outcome) -> float:
 
     The newest of its changes is tried for ever: what is told last has to be what is, however long that takes.
     """
-    backoff = Backoff(min(FIRST * 2.0 ** min(failures, 16), LONGEST), LONGEST)
+    backoff = Backoff(growing(FIRST, failures, LONGEST), LONGEST)
     return max(backoff.delay(), min(outcome.wait, LONGEST_ASKED))

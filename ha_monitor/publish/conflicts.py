@@ -7,6 +7,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from ha_monitor.watch.backoff import growing
+
 _Key = TypeVar("_Key", bound=Hashable)
 
 QUIET = 60.0
@@ -44,7 +46,7 @@ class Conflicts(Generic[_Key]):
         self._by_key.move_to_end(key)
         conflict.count += 1
         conflict.last = now
-        pause = 0.0 if conflict.count == 1 else min(FIRST_PAUSE * 2 ** min(conflict.count - 2, 16), LONGEST_PAUSE)
+        pause = 0.0 if conflict.count == 1 else growing(FIRST_PAUSE, conflict.count - 2, LONGEST_PAUSE)
         conflict.until = now + pause
 
     def pause(self, key: _Key, now: float) -> float:

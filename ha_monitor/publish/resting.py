@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from ha_monitor.watch.backoff import growing
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -59,7 +61,7 @@ class Resting:
             self._length += 1
         rests.move_to_end(id_)
         rest = rests[id_]
-        pause = max(min(FIRST_PAUSE * 2.0 ** min(rest.count, 16), LONGEST_PAUSE), APART * self._length)
+        pause = max(growing(FIRST_PAUSE, rest.count, LONGEST_PAUSE), APART * self._length)
         rest.words, rest.count, rest.until = words, rest.count + 1, now + pause
         return pause
 

@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 
+def growing(first: float, times: int, longest: float) -> float:
+    """Give a pause in seconds: ``first``, doubled so many times, ``longest`` at the most."""
+    return min(first * 2.0 ** min(times, 16), longest)
+
+
 @dataclass(slots=True)
 class Backoff:
     """Delays in seconds: ``first``, doubled each time up to ``cap``, each spread over its upper half.
