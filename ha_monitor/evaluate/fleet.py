@@ -258,7 +258,6 @@ class Fleet:
             view.hang(key, tell)
 
     def _stumble(self, unit: Unit, problem: str) -> None:
-        unit.config_revision = unit.family.configs.revision(unit.id)
         if unit.problem is None:
             unit.problem_since = self._clock.monotonic()
         unit.problem = problem
@@ -266,7 +265,6 @@ class Fleet:
         self._replace(unit, ())
 
     def _rendered(self, unit: Unit, rendering: Rendering, template: Template) -> None:
-        unit.config_revision = unit.family.configs.revision(unit.id)
         try:
             made = [self._maker.entry_type(spec, template) for spec in rendering.entries]
         except Problem as problem:

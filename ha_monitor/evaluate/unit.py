@@ -187,6 +187,7 @@ class Unit:
     def made(self) -> None:
         """Note the revisions of what its entries are made by: its config, its template, what its parameters are in."""
         family = self.family
+        self.config_revision = family.configs.revision(self.id)
         self.revision = max(
             self.revision, family.configs.known(self.id), family.made(),
             *[view.known(id_) for view, id_, _ in self.hangs],

@@ -88,7 +88,7 @@ class Decider:
             if wanted.seconds is not None:
                 self.look_later(family, id_, wanted.seconds)
             return None
-        if right or self._is_paused(family, id_, wanted, now):
+        if right or self._is_paused(key, wanted, now):
             return None
         # The one who writes alone is put right by what it hears next, but what is deleted is not written again.
         grounds = () if fence is None and isinstance(wanted, Put) else _grounds(family, id_, wanted)
@@ -113,14 +113,14 @@ class Decider:
         self._foreign.discard(key)
         self.resting.forget(*key)
 
-    def _is_paused(self, family: Family, id_: str, wanted: Put | Delete, now: float) -> bool:
-        pause = self.pause(family, id_)
+    def _is_paused(self, key: Key, wanted: Put | Delete, now: float) -> bool:
+        pause = self.pause(*key)
         if pause:
-            self.look_later(family, id_, pause)
-        elif isinstance(wanted, Delete) and (family, id_) in self._foreign:
+            self.look_later(*key, pause)
+        elif isinstance(wanted, Delete) and key in self._foreign:
             # Not once it is written, as with a put: until then it could be taken for one that is not ours to delete.
-            self._foreign.discard((family, id_))
-            self._conflicts.note((family, id_), now)
+            self._foreign.discard(key)
+            self._conflicts.note(key, now)
         return pause > 0
 
     def look_later(self, family: Family, id_: str, seconds: float) -> None:

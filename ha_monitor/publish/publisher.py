@@ -175,9 +175,7 @@ class Publisher:
             self._pending.busy = batch is not None
             if batch is not None or looked == LOOKS:
                 return batch, lane, looked
-        batch, looked = fill(
-            self._pending.together, COMPARISONS_IN_A_TRANSACTION, self.records, self._in_flight
-        )  # fmt: skip
+        batch, looked = fill(self._pending.together, COMPARISONS_IN_A_TRANSACTION, self.records, self._in_flight)
         return batch, None, looked
 
     # -- a transaction

@@ -89,7 +89,7 @@ class Batch:
         """Tell whether one of them writes what another goes by, or writes as well.
 
         All comparisons come before all writes: it would be out of date at the very revision that it is written at. And
-        etcd refuses a transaction that puts a key twice: two types may have one folder.
+        etcd refuses a transaction that puts a key twice.
         """
         key, written = write.key, self._written
         if key in self._grounds or key in written:

@@ -129,7 +129,7 @@ def test_nothing_is_written_together_with_what_it_goes_by() -> None:
 
 
 def test_no_key_is_written_twice_by_one_transaction() -> None:
-    """Two types may have one folder, and each a resource of that id."""
+    """Two types that had one folder would each have a resource of that id; etcd would refuse both."""
     batch = Batch([write("a", 1)])
     assert batch.contradicts(write("a", 1))
     assert batch.contradicts(write("a", 1, delete=3))
