@@ -13,8 +13,8 @@ from ha_monitor.blind import Blindness
 from ha_monitor.broadcast import QUEUED, Broadcast, Subscription
 from ha_monitor.clock import Clock, SystemClock
 from ha_monitor.errors import EtcdError, EtcdRefused, GroupRefused
-from ha_monitor.etcd.channel import dial
 from ha_monitor.etcd.client import EtcdClient, open_client
+from ha_monitor.etcd.connection import dial
 from ha_monitor.evaluate.damping import DampingRules
 from ha_monitor.evaluate.fleet import Fleet
 from ha_monitor.evaluate.leaves import Leaves
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
     from typing_extensions import Self
 
-    from ha_monitor.etcd.channel import Connect
+    from ha_monitor.etcd.connection import Connect
     from ha_monitor.evaluate.unit import Unit
     from ha_monitor.explain.report import Explanation
     from ha_monitor.group.member import Member

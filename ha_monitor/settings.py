@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ha_monitor.errors import SettingsError
-from ha_monitor.etcd.channel import Access
+from ha_monitor.etcd.connection import Access
 from ha_monitor.forms import (
     Command,
     File,

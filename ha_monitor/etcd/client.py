@@ -10,13 +10,13 @@ import anyio
 from aetcd import rpc
 
 from ha_monitor.errors import EtcdTlsRefused, EtcdTokenInvalid, EtcdUnavailable
-from ha_monitor.etcd.channel import CALL_TIMEOUT, Access, Connection, dial
+from ha_monitor.etcd.connection import CALL_TIMEOUT, Access, Connection, dial
 from ha_monitor.etcd.faults import translate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
-    from ha_monitor.etcd.channel import Connect
+    from ha_monitor.etcd.connection import Connect
 
 _Reply = TypeVar("_Reply")
 

@@ -14,11 +14,11 @@ import anyio
 from aetcd import rpc
 
 from ha_monitor.errors import EtcdUnavailable
-from ha_monitor.etcd.channel import CALL_TIMEOUT
+from ha_monitor.etcd.connection import CALL_TIMEOUT
 
 if TYPE_CHECKING:
-    from ha_monitor.etcd.channel import Connection
     from ha_monitor.etcd.client import EtcdClient
+    from ha_monitor.etcd.connection import Connection
 
 _LAST_WORD = 1.0  # seconds in which gRPC gives the status of a call that has ended: it takes microseconds
 

@@ -11,14 +11,14 @@ import grpc
 from aetcd import rpc
 
 from ha_monitor.errors import EtcdCompacted, EtcdError, EtcdRefused, EtcdUnavailable
-from ha_monitor.etcd.channel import CALL_TIMEOUT
 from ha_monitor.etcd.client import range_end
+from ha_monitor.etcd.connection import CALL_TIMEOUT
 from ha_monitor.etcd.faults import classify, translate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ha_monitor.etcd.channel import Connection
+    from ha_monitor.etcd.connection import Connection
 
 _LAST_WORD = 1.0  # seconds in which gRPC gives the status of a call that we have cancelled: it takes microseconds
 END_OF_STREAM = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs of grpc lack it

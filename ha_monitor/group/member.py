@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ha_monitor.errors import EtcdError, GroupRefused
-from ha_monitor.etcd.channel import CALL_TIMEOUT
+from ha_monitor.etcd.connection import CALL_TIMEOUT
 from ha_monitor.etcd.lease import grant, refresh, revoke
 from ha_monitor.group.election import Identity, join
 from ha_monitor.group.holdings import Holdings

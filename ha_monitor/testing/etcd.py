@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from ha_monitor.clock import Clock
-    from ha_monitor.etcd.channel import Access
+    from ha_monitor.etcd.connection import Access
 
 VERSION = "3.5.21"
 """The version that it says it has. Behaviour that differs between versions is that of this one."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class MemoryStubs:
-    """Implements :class:`ha_monitor.etcd.channel.Stubs`: the calls that our client makes, and a few more of etcd's."""
+    """Implements :class:`ha_monitor.etcd.connection.Stubs`: what our client calls, and a little more of etcd."""
 
     def __init__(self, server: Server) -> None:
         self._server = server

@@ -18,8 +18,8 @@ from ha_monitor.etcd.client import LIST_TIMEOUT, range_end
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ha_monitor.etcd.channel import Connection
     from ha_monitor.etcd.client import EtcdClient
+    from ha_monitor.etcd.connection import Connection
 
 _DELETE = rpc.Event.EventType.DELETE
 

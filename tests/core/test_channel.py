@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from ha_monitor.errors import EtcdUnavailable
-from ha_monitor.etcd.channel import Access, Connection
+from ha_monitor.etcd.connection import Access, Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

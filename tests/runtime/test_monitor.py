@@ -15,8 +15,8 @@ from aetcd import rpc
 
 from ha_monitor import Change, EtcdRefused, EtcdUnavailable, HaMonitor, Resync, Settings, Status
 from ha_monitor.clock import SystemClock
-from ha_monitor.etcd.channel import ChannelStubs
 from ha_monitor.etcd.client import EtcdClient, open_client
+from ha_monitor.etcd.connection import ChannelStubs
 from ha_monitor.evaluate import unused
 from ha_monitor.watch import lag
 from tests.support import site
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from ha_monitor.etcd.channel import Access
+    from ha_monitor.etcd.connection import Access
     from tests.runtime.conftest import Served
     from tests.support.etcd import Etcd
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from ha_monitor.etcd.channel import Access, dial
+from ha_monitor.etcd.connection import Access, dial
 from ha_monitor.testing import MemoryEtcd
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ha_monitor.etcd.channel import Stubs
+    from ha_monitor.etcd.connection import Stubs
     from tests.support.etcd import Etcd
 
 

@@ -10,7 +10,7 @@ from ha_monitor.testing import MemoryEtcd
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ha_monitor.etcd.channel import Access
+    from ha_monitor.etcd.connection import Access
     from ha_monitor.testing.stubs import MemoryStubs
 
 

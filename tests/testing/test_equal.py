@@ -10,12 +10,12 @@ from aetcd import rpc
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ha_monitor.etcd.channel import Access, dial
+from ha_monitor.etcd.connection import Access, dial
 from ha_monitor.testing import MemoryEtcd
 from tests.testing.conftest import closed, plain
 
 if TYPE_CHECKING:
-    from ha_monitor.etcd.channel import Stubs
+    from ha_monitor.etcd.connection import Stubs
     from tests.support.etcd import Etcd
 
 _Target = rpc.Compare.CompareTarget

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from aetcd import rpc
 
-from ha_monitor.etcd.channel import Access, dial
+from ha_monitor.etcd.connection import Access, dial
 from ha_monitor.etcd.faults import classify
 from ha_monitor.testing import MemoryEtcd
 from tests.faults import operate
@@ -21,7 +21,7 @@ from tests.testing.test_conformance import LONG, create, refused, watching
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ha_monitor.etcd.channel import Stubs
+    from ha_monitor.etcd.connection import Stubs
 
 pytestmark = pytest.mark.anyio
 _Code = rpc.StatusCode

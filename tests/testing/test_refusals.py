@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from ha_monitor.etcd.channel import Access
+    from ha_monitor.etcd.connection import Access
     from ha_monitor.testing.stubs import MemoryStubs
 
 RECORDS = "/monitoring/v2.0/ha_interfaces/"

@@ -19,7 +19,7 @@ from tests.testing.fleet import until
 if TYPE_CHECKING:
     import pytest
 
-    from ha_monitor.etcd.channel import Access
+    from ha_monitor.etcd.connection import Access
     from ha_monitor.testing.stubs import MemoryStubs
 
 RECORDS = 2 * IN_FLIGHT * COMPARISONS_IN_A_TRANSACTION
