@@ -82,8 +82,8 @@ class HaMonitor:
         """Prepare; nothing is asked of etcd yet.
 
         :param keys: what is in etcd, in place of one: nothing is watched, nothing published.
-        :param connect: gives the stubs of a member by its URL, in place of a channel of gRPC: those of
-            :class:`ha_monitor.testing.MemoryEtcd`, or of a channel with options of your own.
+        :param connect: gives the stubs of a member by its URL, in place of a channel to that URL: those of
+            :class:`ha_monitor.testing.MemoryEtcd`, or of a channel of your own, with another address or TLS.
         """
         self._settings = settings
         self._keys = keys if keys is None or isinstance(keys, Snapshot) else Snapshot.of(keys)

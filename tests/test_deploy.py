@@ -136,7 +136,6 @@ def test_the_unit_hands_over_every_credential_that_it_names() -> None:
     handed = {value.partition(":")[0] for value in settings["LoadCredential"]}
     assert handed == set(re.findall(r"%d/(\S+)", settings["ExecStart"][0]))
     assert settings["Type"] == ["notify"]
-    assert "GRPC_VERBOSITY=NONE" in settings["Environment"]
 
 
 # -- Kubernetes
@@ -231,7 +230,6 @@ def test_the_image_is_built_of_what_it_copies_and_runs_as_nobody(tmp_path: Path)
     assert all(int(number) > 0 for number in user.split(":"))
     assert json.loads(re.findall(r"^ENTRYPOINT (.*)$", last, re.MULTILINE)[0]) == ["ha-monitor"]
     assert json.loads(re.findall(r"^CMD (.*)$", last, re.MULTILINE)[0]) == ["run"]
-    assert "GRPC_VERBOSITY=NONE" in last
     source = tmp_path / "source"
     for line in re.findall(r"^COPY ([^-].*)$", text, re.MULTILINE):
         *names, target = line.split()

@@ -26,10 +26,6 @@ _OTHER_CONNECTION = (EtcdUnavailable, EtcdTlsRefused)
 LIST_TIMEOUT = 30.0
 """Deadline of a page of a list, in seconds: a page may hold megabytes and wait behind a busy disk."""
 
-_LAST_COMPLETIONS = 0.02
-"""Seconds that gRPC's own thread has, at the end, to hand over what it still knows of cancelled calls. A loop that is
-closed before has it told to the next loop of the process, as errors of calls that nobody there has made."""
-
 PUTS_IN_A_TRANSACTION = 128
 """etcd's ``--max-txn-ops`` default."""
 
@@ -66,16 +62,14 @@ class EtcdClient:
         self._at = 0
         self._connection: Connection | None = None
         self._connecting = anyio.Lock()
-        self._closing: list[Connection] = []
         self.progress_is_ordered = False
         self.version = ""
 
     async def connection(self) -> Connection:
         """Give the connection in use, or make one to the member whose turn it is."""
-        if self._connection is not None and self._connection.lost is None and not self._closing:
+        if self._connection is not None and self._connection.lost is None:
             return self._connection
         async with self._connecting:
-            await self._close_abandoned()
             if self._connection is None or self._connection.lost is not None:
                 fresh = Connection(self._urls[self._at % len(self._urls)], self._access, self._connect)
                 try:
@@ -83,8 +77,7 @@ class EtcdClient:
                     await self._ask_version(fresh)
                 except BaseException:
                     self._at += 1
-                    with anyio.CancelScope(shield=True):
-                        await fresh.close()
+                    fresh.abandon("it does not serve us")
                     raise
                 self._connection = fresh
             return self._connection
@@ -92,8 +85,8 @@ class EtcdClient:
     async def _ask_version(self, connection: Connection) -> None:
         """Learn whether an answer to a progress request is in line with the events (etcd#15220)."""
         try:
-            status = await connection.ask(
-                lambda c: c.maintenance.Status(rpc.StatusRequest(), timeout=CALL_TIMEOUT, metadata=c.metadata)
+            status = await connection.maintenance.Status(
+                rpc.StatusRequest(), timeout=CALL_TIMEOUT, metadata=connection.metadata
             )
         except rpc.AioRpcError as error:
             fault = translate(error, f"connect to {connection.url}")
@@ -104,26 +97,16 @@ class EtcdClient:
         self.version = status.version
         self.progress_is_ordered = progress_is_ordered(status.version)
 
-    async def _close_abandoned(self) -> None:
-        """Close the connections that were left, and that their callers have left by now."""
-        left = [connection for connection in self._closing if connection.idle]
-        self._closing = [connection for connection in self._closing if connection not in left]
-        for connection in left:
-            await connection.close()
-
     def abandon(self, connection: Connection, reason: str) -> None:
         """Leave a member that does not serve us, for the next one; every call on the connection ends at once."""
         if connection is self._connection and connection.lost is None:
             self._at += 1
-            self._closing.append(connection)
         connection.abandon(reason)
 
     async def close(self) -> None:
-        """End all channels; nobody may be in a call."""
-        await self._close_abandoned()
+        """End the connection; nobody may be in a call."""
         if self._connection is not None:
             await self._connection.close()
-        await anyio.sleep(_LAST_COMPLETIONS)
 
     async def call(self, doing: str, make: Callable[[Connection], Awaitable[_Reply]]) -> _Reply:
         """Make a unary call; with an invalid token, log in again once and retry.
@@ -133,7 +116,7 @@ class EtcdClient:
         for last in (False, True):
             connection = await self.connection()
             try:
-                return await connection.ask(make)
+                return await make(connection)
             except rpc.AioRpcError as error:
                 fault = translate(error, doing)
                 if isinstance(fault, EtcdTokenInvalid) and not last:
@@ -184,7 +167,7 @@ def progress_is_ordered(version: str) -> bool:
 async def open_client(settings: EtcdSettings, connect: Connect = dial) -> AsyncIterator[EtcdClient]:
     """Open a client; nothing is sent before the first call.
 
-    :param connect: gives the stubs of a member, in place of a channel of gRPC with our options.
+    :param connect: gives the stubs of a member, in place of a channel of our own.
     """
     client = EtcdClient(settings.etcd, settings.access, connect)
     try:

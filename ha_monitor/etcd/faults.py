@@ -1,4 +1,4 @@
-"""What a failed gRPC call means: one table from status code and words to our own error classes."""
+"""What a failed call means: one table from status code and words to our own error classes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 _Code = rpc.StatusCode
 
-# gRPC reports a TLS failure as UNAVAILABLE, like a server that is down; only the words tell (grpcio 1.85).
-_TLS_WORDS = ("certificate", "ssl_error", "ssl handshake", "handshake failed", "tls handshake", "tsi_", "handshaker")
-_BAD_FILES = "create security handshaker"  # all that gRPC says where a PEM file is none
+# A TLS failure is UNAVAILABLE, like a server that is down; only the words tell: those of OpenSSL begin so.
+_TLS_WORDS = ("certificate", "[ssl")
 _TOKEN_WORDS = ("invalid auth token", "auth revision in header is old")
 _REFUSED_WORDS = (
     "authentication failed",
@@ -36,7 +35,7 @@ _REFUSED_WORDS = (
 
 
 def translate(error: rpc.AioRpcError, doing: str) -> EtcdError:
-    """Give the error of this package for one of gRPC's.
+    """Give the error of this package for one of a call.
 
     :param doing: what was tried, for the words (``"list /config/…"``).
     """
@@ -60,8 +59,6 @@ def classify(code: rpc.StatusCode, details: str, doing: str) -> EtcdError:
     if code is _Code.RESOURCE_EXHAUSTED and "message larger than max" in words:
         return EtcdTooLarge(text)
     if code is _Code.UNAVAILABLE and _any(_TLS_WORDS, words):
-        if _BAD_FILES in words:
-            text += " CA, certificate and key have to be PEM files, and the key that of the certificate."
         return EtcdTlsRefused(f"TLS: {text}")
     if code in _RETRYABLE:
         return EtcdUnavailable(text)
@@ -76,7 +73,7 @@ def is_about_the_request(error: EtcdError) -> bool:
     return isinstance(error, (EtcdDenied, EtcdTooLarge)) or type(error) is EtcdError
 
 
-# INTERNAL is among them: a refusal for "no leader" surfaces so when it overtakes the request's write (measured).
+# INTERNAL is among them: so a stream ends that the server, or a proxy on the way, has reset.
 _RETRYABLE = frozenset(
     {
         _Code.UNAVAILABLE,

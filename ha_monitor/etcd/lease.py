@@ -5,12 +5,9 @@ One refresh is one stream of one message: a stream that stays open would be one 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-import anyio
 from aetcd import rpc
 
 from ha_monitor.errors import EtcdUnavailable
@@ -19,8 +16,6 @@ from ha_monitor.etcd.connection import CALL_TIMEOUT
 if TYPE_CHECKING:
     from ha_monitor.etcd.client import EtcdClient
     from ha_monitor.etcd.connection import Connection
-
-_LAST_WORD = 1.0  # seconds in which gRPC gives the status of a call that has ended: it takes microseconds
 
 
 class Lease(NamedTuple):
@@ -47,14 +42,10 @@ async def refresh(client: EtcdClient, lease_id: int, timeout: float) -> Lease:
     async def ask(connection: Connection) -> rpc.LeaseKeepAliveResponse:
         call = connection.lease.LeaseKeepAlive(timeout=timeout, metadata=connection.metadata)
         try:
-            # Not closed on our side: where the call has ended just before, gRPC fails in words of its own for that.
-            with contextlib.suppress(asyncio.InvalidStateError):  # it has ended; reading tells why
-                await call.write(rpc.LeaseKeepAliveRequest(ID=lease_id))
+            await call.write(rpc.LeaseKeepAliveRequest(ID=lease_id))
             reply = await call.read()
         finally:
             call.cancel()
-            with anyio.move_on_after(_LAST_WORD, shield=True):
-                await call.code()
         if not isinstance(reply, rpc.LeaseKeepAliveResponse):
             raise EtcdUnavailable(f"{doing}: the server ended the stream")
         return reply

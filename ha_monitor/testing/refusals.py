@@ -53,15 +53,13 @@ DENIED = Refusal(_Code.PERMISSION_DENIED, "etcdserver: permission denied")
 NO_LEADER = Refusal(_Code.UNAVAILABLE, "etcdserver: no leader")
 TIMED_OUT = Refusal(_Code.UNAVAILABLE, "etcdserver: request timed out")
 
-# The words of these are gRPC's own.
-CONNECTION_REFUSED = Refusal(
-    _Code.UNAVAILABLE,
-    "failed to connect to all addresses; last error: UNKNOWN: Failed to connect to remote host: "
-    "connect: Connection refused (111)",
-)
-CONNECTION_LOST = Refusal(_Code.UNAVAILABLE, "Socket closed")
+# The words of these are those of our own end of the wire.
+CONNECTION_REFUSED = Refusal(_Code.UNAVAILABLE, "failed to connect: Connection refused")
+CONNECTION_LOST = Refusal(_Code.UNAVAILABLE, "connection closed by the server")
 TOO_LATE = Refusal(_Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
 STREAM_TOO_LATE = Refusal(_Code.UNKNOWN, "context deadline exceeded")
 """What etcd's end of a stream says at its deadline; it is mostly quicker than the client's own (measured on 3.5.1)."""
-CANCELED_HERE = Refusal(_Code.CANCELLED, "Locally cancelled by application!")
+CANCELED_HERE = Refusal(_Code.CANCELLED, "canceled here")
+ENDED_THERE = Refusal(_Code.UNAVAILABLE, "the server has ended the call")
+"""What is written to a stream that has ended in good order."""
 FINE = Refusal(_Code.OK, "")

@@ -56,7 +56,8 @@ class Server:
         """What is done once there is a leader."""
         self._waiting: dict[asyncio.Future[Any], Callable[[], None]] = {}
         """Calls that wait for the quorum."""
-        self._calls: set[asyncio.Future[Any]] = set()
+        self._calls: dict[asyncio.Future[Any], object] = {}
+        """Calls under way, and the connections they are made on."""
         self._streams: dict[Stream, WatchSession | None] = {}
 
     async def travel(self) -> None:
@@ -67,17 +68,17 @@ class Server:
 
     # -- calls
 
-    async def call(self, request: Any, timeout: float | None, metadata: Mapping[str, str]) -> Any:
-        """Answer a call, or raise what gRPC does."""
+    async def call(self, request: Any, timeout: float | None, metadata: Mapping[str, str], by: object) -> Any:
+        """Answer a call, made by a connection, or raise :class:`grpc.aio.AioRpcError`."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._calls.add(answer)
+        self._calls[answer] = by
         timers = [self.clock.call_later(LATENCY / 2, lambda: self._arrived(request, metadata, answer))]
         if timeout is not None:
             timers.append(self.clock.call_later(timeout, lambda: _fail(answer, TOO_LATE)))
         try:
             return await answer
         finally:
-            self._calls.discard(answer)
+            self._calls.pop(answer, None)
             self._waiting.pop(answer, None)
             for timer in timers:
                 timer.cancel()
@@ -175,12 +176,14 @@ class Server:
 
     # -- faults
 
-    def drop(self, how: Refusal = CONNECTION_LOST) -> None:
-        """End every call and every stream."""
+    def drop(self, how: Refusal = CONNECTION_LOST, of: object = None) -> None:
+        """End every call and every stream: those of one connection, or all."""
         for stream in tuple(self._streams):
-            stream.end(how)
-        for answer in tuple(self._calls):
-            _fail(answer, how)
+            if of in (None, stream.by):
+                stream.end(how)
+        for answer, by in tuple(self._calls.items()):
+            if of in (None, by):
+                _fail(answer, how)
 
     def cancel_watches(self, reason: str) -> None:
         """End every watch, not the streams."""

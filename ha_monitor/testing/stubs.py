@@ -5,13 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from ha_monitor.testing.refusals import FINE
+from aetcd import rpc
+
+from ha_monitor.testing.refusals import Refusal
 from ha_monitor.testing.streams import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
-
-    from aetcd import rpc
+    from collections.abc import Iterable
 
     from ha_monitor.testing.server import Server
 
@@ -31,11 +31,13 @@ class MemoryStubs:
         )
         self.maintenance: Any = SimpleNamespace(Status=call)
         self.auth: Any = SimpleNamespace(Authenticate=call)
-        self._streams: list[Stream] = []
+        self._ended: Refusal | None = None
 
-    def _call(self, request: Any, *, timeout: float | None = None, metadata: Metadata = None) -> Awaitable[Any]:
+    async def _call(self, request: Any, *, timeout: float | None = None, metadata: Metadata = None) -> Any:
         """Make any unary call: the request says which."""
-        return self._server.call(request, timeout, dict(metadata or ()))
+        if self._ended is not None:
+            raise self._ended.error()
+        return await self._server.call(request, timeout, dict(metadata or ()), self)
 
     def _watch(self, *, timeout: float | None = None, metadata: Metadata = None) -> Stream:
         stream = self._open(timeout, metadata)
@@ -44,23 +46,20 @@ class MemoryStubs:
 
     def _keep_alive(self, *, timeout: float | None = None, metadata: Metadata = None) -> Stream:
         stream = self._open(timeout, metadata)
-
-        def take(request: rpc.LeaseKeepAliveRequest | None) -> None:
-            if request is None:
-                stream.end(FINE)
-            else:
-                stream.reply(self._server.node.keep_alive(request))
-
-        stream.take = take
+        stream.take = lambda request: stream.reply(self._server.node.keep_alive(request))
         return stream
 
     def _open(self, timeout: float | None, metadata: Metadata) -> Stream:
-        stream = Stream(self._server, dict(metadata or ()), timeout)
-        self._streams = [other for other in self._streams if not other.done()]
-        self._streams.append(stream)
+        stream = Stream(self._server, dict(metadata or ()), timeout, self)
+        if self._ended is not None:
+            stream.end(self._ended)
         return stream
+
+    def abort(self, words: str) -> None:
+        """End every call and every stream of this connection, and those that are begun from now on."""
+        self._ended = Refusal(rpc.StatusCode.UNAVAILABLE, words)
+        self._server.drop(self._ended, of=self)
 
     async def close(self) -> None:
         """End what is still open."""
-        for stream in self._streams:
-            stream.cancel()
+        self.abort("channel closed")

@@ -54,10 +54,8 @@ class WatchSession:
         self._watches: dict[int, Watch] = {}
         self._next_id = 0
 
-    def take(self, request: rpc.WatchRequest | None) -> None:
-        """Do a request. The end of them ends nothing: etcd goes on to tell."""
-        if request is None:
-            return
+    def take(self, request: rpc.WatchRequest) -> None:
+        """Do a request."""
         kind = request.WhichOneof("request_union")
         if kind == "create_request":
             self._create(request.create_request)

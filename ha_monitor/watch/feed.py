@@ -60,8 +60,8 @@ FEW = 16
 """Events of a reply that somebody waits for, rather than a storm: what they set off goes before all else."""
 
 TURNS = 4
-"""Turns of the event loop from an event to the call that writes its record: the entry's task, the verdict, the sender,
-gRPC. To ask for the next reply takes gRPC 50 us (measured), in which none of them would have its turn."""
+"""Turns of the event loop from an event to whoever is told: the entry's task, the verdict, the sender that writes the
+record, and a subscriber. What is noted of a reply, and the next one, would come between them."""
 
 
 class Feed:

@@ -34,7 +34,6 @@ async def test_a_lease_is_kept_until_it_is_given_back(etcd: Etcd) -> None:
 
 
 async def test_a_call_that_ends_at_any_moment_is_told_as_one_of_our_errors(etcd: Etcd) -> None:
-    """gRPC has other exceptions for one that ends between two of its steps."""
     random = Random(5)
     async with open_client(Settings(etcd=[etcd.url])) as client:
         lease = await grant(client, 30.0)

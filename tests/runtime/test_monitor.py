@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 import pytest
-from aetcd import rpc
 
 from ha_monitor import Change, EtcdRefused, EtcdUnavailable, HaMonitor, Resync, Settings, Status
 from ha_monitor.clock import SystemClock
@@ -19,12 +18,15 @@ from ha_monitor.etcd.client import EtcdClient, open_client
 from ha_monitor.etcd.connection import ChannelStubs
 from ha_monitor.evaluate import unused
 from ha_monitor.watch import lag
+from ha_monitor.wire.channel import Channel
 from tests.support import site
 from tests.support.etcd import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    from aetcd import rpc
 
     from ha_monitor.etcd.connection import Access
     from tests.runtime.conftest import Served
@@ -304,7 +306,7 @@ async def test_a_channel_of_the_embedders_own_is_taken(etcd: Etcd) -> None:
 
     def connect(url: str, access: Access) -> ChannelStubs:
         asked.append(url)
-        return ChannelStubs(rpc.insecure_channel(etcd.url.removeprefix("http://")))
+        return ChannelStubs(Channel(etcd.url))
 
     async with HaMonitor(Settings(etcd=["http://by-another-name:1"]), connect=connect) as monitor:
         await monitor.synced()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 
 from ha_monitor.etcd.connection import Access, dial
@@ -44,13 +43,7 @@ async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
         etcd = MemoryEtcd()
         stubs = etcd.connect("", Access())
         yield Side(stubs, etcd, real=False)
-    await closed(stubs)
-
-
-async def closed(stubs: Stubs) -> None:
-    """Close a connection, and give gRPC's thread its time to hand over what it still knows of canceled calls."""
     await stubs.close()
-    await anyio.sleep(0.05)
 
 
 def plain(message: Any, base: int = 0) -> Any:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ha_monitor.etcd.connection import Access, dial
 from ha_monitor.testing import MemoryEtcd
-from tests.testing.conftest import closed, plain
+from tests.testing.conftest import plain
 
 if TYPE_CHECKING:
     from ha_monitor.etcd.connection import Stubs
@@ -137,7 +137,6 @@ class Asked:
             return told, reply.cancel_reason, reply.watch_id, plain(reply, self._base).get("compact_revision")
         finally:
             stream.cancel()
-            await stream.code()
 
     def _own(self, fields: Any) -> Any:
         if isinstance(fields, list):
@@ -203,7 +202,7 @@ def test_random_requests_get_the_same_answers(
             for one in watched:
                 assert await real.watch(*one) == await other.watch(*one), one
         finally:
-            await closed(real_stubs)
+            await real_stubs.close()
 
     async def within() -> None:
         with anyio.fail_after(LONG):

@@ -1,7 +1,7 @@
 """A process that was frozen, or its machine suspended: what was due has its turn before what waits to be read.
 
 The time of the loop is advanced under it, and what etcd had sent comes a moment after the timers that were due, and
-after etcd's answer to the first question. A real process meets this order whenever gRPC's own thread is the slower one.
+after etcd's answer to the first question. A real process meets this order where that is the last to be read.
 """
 
 from __future__ import annotations

@@ -1,0 +1,154 @@
+"""A channel to one server, for generated stubs: connects at the first call, and anew at the first one after a loss."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import anyio
+from aiohappyeyeballs import start_connection
+from grpc import StatusCode
+
+from ha_monitor.wire.calls import Streaming, Unary, failure
+from ha_monitor.wire.connection import Http2Connection
+from ha_monitor.wire.resolver import resolve
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+CONNECT_TIMEOUT = 3.0
+"""Seconds that a connection may take to be made, name and TLS included."""
+
+NEXT_ADDRESS_AFTER = 0.25
+"""Seconds after which the next address of a name is tried beside the one before (RFC 8305 advises as many)."""
+
+_FAREWELL = 1.0  # seconds that a socket has to be closed in good order
+_PORTS = {"http": 80, "https": 443}
+
+
+class Channel:
+    """Makes the calls of one server; no pause lies between two tries to reach it, which is up to the caller."""
+
+    def __init__(self, url: str, tls: ssl.SSLContext | None = None) -> None:
+        """Prepare; nothing is sent before the first call.
+
+        :param url: ``http://host:port``, or ``https://`` with ``tls``.
+        :param tls: who is trusted, and who we are.
+        """
+        parts = urlsplit(url)
+        self.scheme = parts.scheme
+        self.authority = parts.netloc
+        self.connection: Http2Connection | None = None
+        """The one in use, or the last one."""
+        self._host = parts.hostname or ""
+        self._port = parts.port or _PORTS[parts.scheme]
+        self._tls = tls
+        self._connecting = anyio.Lock()
+        self._waiting: set[anyio.CancelScope] = set()
+        """Those of who waits for a connection."""
+        self._leaving: set[Http2Connection] = set()
+        """Connections that take no more calls, and still answer those that they have."""
+        self._aborted = ""
+        self._tries = 0
+        self._failed = ""
+        """Why the last try has failed."""
+
+    def unary_unary(
+        self,
+        path: str,
+        request_serializer: Callable[[Any], bytes],
+        response_deserializer: Callable[[bytes | bytearray], Any],
+        _registered_method: bool | None = None,
+    ) -> Unary:
+        """Give a method with one request and one answer; called by generated stubs."""
+        return Unary(self, path, request_serializer, response_deserializer)
+
+    def stream_stream(
+        self,
+        path: str,
+        request_serializer: Callable[[Any], bytes],
+        response_deserializer: Callable[[bytes | bytearray], Any],
+        _registered_method: bool | None = None,
+    ) -> Streaming:
+        """Give a method with many of both; called by generated stubs."""
+        return Streaming(self, path, request_serializer, response_deserializer)
+
+    async def connect(self, timeout: float | None = None) -> Http2Connection:
+        """Give the connection, made where there is none to use. Raises :class:`grpc.aio.AioRpcError`.
+
+        :param timeout: seconds that it may take, where they are fewer than :data:`CONNECT_TIMEOUT`.
+        """
+        seconds = CONNECT_TIMEOUT if timeout is None else max(0.0, min(timeout, CONNECT_TIMEOUT))
+        with anyio.move_on_after(seconds) as scope:
+            self._waiting.add(scope)
+            try:
+                return await self._connected()
+            finally:
+                self._waiting.discard(scope)
+        raise failure(StatusCode.UNAVAILABLE, self._aborted or f"no connection in {seconds:g} s")
+
+    async def _connected(self) -> Http2Connection:
+        tries = self._tries
+        async with self._connecting:
+            if self._aborted:
+                raise failure(StatusCode.UNAVAILABLE, self._aborted)
+            if self.connection is not None and self.connection.fault is None:
+                return self.connection
+            if self._failed and self._tries != tries:  # it was tried while we waited
+                raise failure(StatusCode.UNAVAILABLE, self._failed)
+            self._tries += 1
+            self._failed = ""
+            self._leaving = {left for left in (*self._leaving, self.connection) if left and not left.closed.done()}
+            try:
+                self.connection = await self._new()
+            except (OSError, RuntimeError, ValueError) as error:  # RuntimeError is uvloop's
+                self._failed = f"failed to connect: {_words(error)}"
+                raise failure(StatusCode.UNAVAILABLE, self._failed) from error
+            return self.connection
+
+    async def _new(self) -> Http2Connection:
+        loop = asyncio.get_running_loop()
+        connection = Http2Connection(loop)
+        try:
+            addresses = await resolve(self._host, self._port)
+            # In any order: one that takes connections and says nothing is not the first again at the next try.
+            to = await start_connection(
+                random.sample(addresses, len(addresses)), happy_eyeballs_delay=NEXT_ADDRESS_AFTER
+            )
+            to.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            name = self._host.partition("%")[0] if self._tls is not None else None
+            await loop.create_connection(lambda: connection, sock=to, ssl=self._tls, server_hostname=name)
+            await connection.ready
+            if connection.fault is not None:
+                raise ConnectionError(connection.fault)
+        except BaseException:
+            connection.abort("given up")
+            raise
+        return connection
+
+    def abort(self, words: str) -> None:
+        """End every call at once, and every one that is made from now on, with ``UNAVAILABLE`` and these words."""
+        self._aborted = words
+        for scope in self._waiting:
+            scope.cancel()
+        for connection in (*self._leaving, self.connection):
+            if connection is not None:
+                connection.abort(words)
+
+    async def close(self) -> None:
+        """End the connection in good order, and every call on it."""
+        self._aborted = "channel closed"
+        if self.connection is not None:
+            self.connection.end(self._aborted)
+            with anyio.move_on_after(_FAREWELL, shield=True):
+                await self.connection.closed
+        self.abort(self._aborted)
+
+
+def _words(error: Exception) -> str:
+    """Say why there is no connection: asyncio's words for the most frequent cause don't."""
+    return "Connection refused" if isinstance(error, ConnectionRefusedError) else str(error) or type(error).__name__

@@ -1,0 +1,534 @@
+"""A channel on a socket: made, lost, made again, and left; deadlines, cancellations, and who is on the other side."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+import trustme
+from aetcd import rpc
+from aiohappyeyeballs import start_connection
+from grpc import StatusCode
+from grpc.aio import AioRpcError
+
+from ha_monitor.etcd.connection import Access
+from ha_monitor.wire import channel as channels
+from ha_monitor.wire import connection as connections
+from ha_monitor.wire import frames
+from ha_monitor.wire.calls import END_OF_STREAM
+from ha_monitor.wire.channel import Channel
+from tests.wire.peer import FINE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from ha_monitor.wire.calls import StreamCall, Unary
+    from tests.wire.conftest import Scripted
+    from tests.wire.peer import Peer
+
+pytestmark = pytest.mark.anyio
+LONG = 20.0  # seconds that anything may take on a busy machine
+
+
+def echo(peer: Peer, stream: int, content: bytes) -> None:
+    peer.answer(stream, content, last=FINE)
+
+
+def repeat(peer: Peer, stream: int, content: bytes) -> None:
+    peer.answer(stream, content)
+
+
+def silent(_peer: Peer, _stream: int, _content: bytes) -> None:
+    pass
+
+
+@pytest.fixture(autouse=True)
+async def bounded(anyio_backend: object) -> AsyncIterator[None]:
+    with anyio.fail_after(LONG):
+        yield
+
+
+class Client:
+    """A channel and its calls; messages are bare bytes."""
+
+    def __init__(self, port: int, scheme: str = "http", tls: ssl.SSLContext | None = None) -> None:
+        self.channel = Channel(f"{scheme}://127.0.0.1:{port}", tls)
+        self.ask: Unary = self.channel.unary_unary("/test/Ask", bytes, bytes)
+        self._talk = self.channel.stream_stream("/test/Talk", bytes, bytes)
+
+    def talk(self, **options: Any) -> StreamCall:
+        return self._talk(**options)
+
+
+async def refused(call: Awaitable[Any]) -> tuple[StatusCode, str]:
+    with pytest.raises(AioRpcError) as caught:
+        await call
+    return caught.value.code(), caught.value.details() or ""
+
+
+async def test_many_calls_at_once_share_one_connection(serve: Callable[..., Scripted]) -> None:
+    server = serve(echo)
+    await server.start()
+    client = Client(server.port)
+    answers = await asyncio.gather(*(client.ask(b"%d" % number) for number in range(50)))
+    assert answers == [b"%d" % number for number in range(50)]
+    assert len(server.peers) == 1
+    await client.channel.close()
+    assert await refused(client.ask(b"")) == (StatusCode.UNAVAILABLE, "channel closed")
+
+
+async def test_a_deadline_ends_a_call_on_both_sides(serve: Callable[..., Scripted]) -> None:
+    server = serve(silent)
+    await server.start()
+    client = Client(server.port)
+    assert await refused(client.ask(b"", timeout=0.01)) == (StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+    await server.until(lambda: server.peers[0].reset == {1: frames.CANCEL})
+    call = client.talk(timeout=0.01)
+    await call.write(b"")
+    assert await refused(call.read()) == (StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+    await server.until(lambda: server.peers[0].reset == {1: frames.CANCEL, 3: frames.CANCEL})
+    assert server.peers[0].headers[3]["grpc-timeout"] == "10m"
+    await client.channel.close()
+
+
+async def test_a_call_whose_caller_is_cancelled_ends_there_too(serve: Callable[..., Scripted]) -> None:
+    server = serve(silent)
+    await server.start()
+    client = Client(server.port)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.ask, b"")
+        await server.until(lambda: bool(server.peers and server.peers[0].headers))
+        tasks.cancel_scope.cancel()
+    await server.until(lambda: server.peers[0].reset == {1: frames.CANCEL})
+    assert await refused(client.ask(b"", timeout=0.01)) == (StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+    await client.channel.close()
+
+
+async def test_a_stream_is_read_to_its_good_end(serve: Callable[..., Scripted]) -> None:
+    server = serve(repeat)
+    await server.start()
+    client = Client(server.port)
+    call = client.talk()
+    await call.write(b"a")
+    assert await call.read() == b"a"
+    await call.write(b"b")
+    await server.until(lambda: bool(server.peers))
+    assert await call.read() == b"b"
+    server.peers[0].answer(1, b"c", last=FINE)
+    server.say()
+    assert [await call.read(), await call.read(), await call.read()] == [b"c", END_OF_STREAM, END_OF_STREAM]
+    assert await refused(call.write(b"d")) == (StatusCode.UNAVAILABLE, "the server has ended the call")
+    assert not call.cancel()
+    await client.channel.close()
+
+
+async def test_a_stream_that_is_left_ends_for_its_reader_and_for_the_server(serve: Callable[..., Scripted]) -> None:
+    server = serve(silent)
+    await server.start()
+    client = Client(server.port)
+    call = client.talk()
+    await call.write(b"")
+    async with anyio.create_task_group() as tasks:
+
+        async def read() -> None:
+            assert await refused(call.read()) == (StatusCode.CANCELLED, "canceled here")
+
+        tasks.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        assert call.cancel()
+    assert await refused(call.write(b"")) == (StatusCode.CANCELLED, "canceled here")
+    await server.until(lambda: server.peers[0].reset == {1: frames.CANCEL})
+    await client.channel.close()
+
+
+async def test_who_reads_what_has_come_already_lets_others_have_a_turn(serve: Callable[..., Scripted]) -> None:
+    server = serve(lambda peer, stream, _: peer.answer(stream, *[b"."] * 100))
+    await server.start()
+    client = Client(server.port)
+    call = client.talk()
+    await call.write(b"")
+    turns = 0
+    async with anyio.create_task_group() as tasks:
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        await call.read()
+        tasks.start_soon(count)
+        for _ in range(99):
+            await call.read()
+        assert turns >= 90
+        tasks.cancel_scope.cancel()
+    await client.channel.close()
+
+
+async def test_a_stream_that_nothing_was_asked_on_is_not_read_for_ever(serve: Callable[..., Scripted]) -> None:
+    server = serve(silent)
+    await server.start()
+    client = Client(server.port)
+    with pytest.raises(asyncio.InvalidStateError, match="nothing is asked yet"):
+        await client.talk().read()
+
+
+async def test_nobody_there_and_then_somebody(serve: Callable[..., Scripted]) -> None:
+    server = serve(echo)
+    await server.start()
+    client = Client(port := server.port)
+    await server.stop()
+    nobody = StatusCode.UNAVAILABLE, "failed to connect: Connection refused"
+    assert await refused(client.ask(b"")) == nobody
+    call = client.talk()
+    assert await refused(call.write(b"")) == nobody
+    assert await refused(call.read()) == nobody
+    again = serve(echo)
+    await again.start(port)
+    assert await client.ask(b"a") == b"a"
+    await client.channel.close()
+
+
+async def test_a_name_has_several_addresses_and_the_one_that_answers_is_taken(serve: Callable[..., Scripted]) -> None:
+    server = serve(echo)
+    await server.start()
+    channel = Channel(f"http://localhost:{server.port}")  # ::1 is among them, where there is IPv6
+    assert await channel.unary_unary("/test/Ask", bytes, bytes)(b"a") == b"a"
+    assert server.peers[0].headers[1][":authority"] == f"localhost:{server.port}"
+    await channel.close()
+
+
+async def test_a_name_that_can_be_none() -> None:
+    channel = Channel(f"http://{'x' * 64}:2379")
+    code, words = await refused(channel.unary_unary("/test/Ask", bytes, bytes)(b""))
+    assert code is StatusCode.UNAVAILABLE
+    assert words.startswith("failed to connect: ")
+
+
+async def test_a_connection_that_is_lost_ends_its_calls_and_the_next_call_makes_another(
+    serve: Callable[..., Scripted],
+) -> None:
+    server = serve(lambda peer, stream, content: echo(peer, stream, content) if content else None)
+    await server.start()
+    client = Client(server.port)
+    async with anyio.create_task_group() as tasks:
+
+        async def wait() -> None:
+            code, words = await refused(client.ask(b""))
+            assert (code, words[:11]) == (StatusCode.UNAVAILABLE, "connection ")
+
+        tasks.start_soon(wait)
+        tasks.start_soon(wait)
+        await server.until(lambda: bool(server.peers) and len(server.peers[0].headers) == 2)
+        server.writers[0].transport.abort()
+    assert await client.ask(b"a") == b"a"
+    assert len(server.peers) == 2
+    await client.channel.close()
+
+
+async def left(client: Client) -> None:
+    """Wait until the client knows that its connection takes no more calls."""
+    connection = client.channel.connection
+    assert connection is not None
+    while connection.fault is None:  # noqa: ASYNC110 - there is nothing to wait for but that
+        await asyncio.sleep(0)
+
+
+async def test_a_server_that_says_goodbye_finishes_what_it_has_taken(serve: Callable[..., Scripted]) -> None:
+    server = serve(lambda peer, stream, content: peer.answer(stream, content) if content != b"slow" else None)
+    await server.start()
+    client = Client(server.port)
+    watch = client.talk()
+    await watch.write(b"a")
+    assert await watch.read() == b"a"
+    async with anyio.create_task_group() as tasks:
+
+        async def ask() -> None:
+            assert await client.ask(b"slow", timeout=LONG) == b"late"
+
+        tasks.start_soon(ask)
+        await server.until(lambda: len(server.peers[0].headers) == 2)
+        server.peers[0].goodbye(last=3)
+        server.say()
+        await left(client)
+        other = client.talk()
+        await other.write(b"b")
+        assert await other.read() == b"b"
+        assert len(server.peers) == 2
+        server.peers[0].answer(3, b"late", last=FINE)
+        server.peers[0].answer(1, b"event", last=FINE)
+        server.say()
+    assert [await watch.read(), await watch.read()] == [b"event", END_OF_STREAM]
+    while not server.writers[0].is_closing():  # noqa: ASYNC110 - nobody has a call on it any more
+        await asyncio.sleep(0)
+    await client.channel.close()
+
+
+async def test_connections_that_are_being_left_end_with_the_channel(serve: Callable[..., Scripted]) -> None:
+    server = serve(repeat)
+    await server.start()
+    client = Client(server.port)
+    watch = client.talk()
+    await watch.write(b"a")
+    assert await watch.read() == b"a"
+    server.peers[0].goodbye()
+    server.say()
+    await left(client)
+    other = client.talk()
+    await other.write(b"b")
+    assert await other.read() == b"b"
+    client.channel.abort("left")
+    assert (await refused(watch.read()))[0] is StatusCode.UNAVAILABLE
+    assert await refused(other.read()) == (StatusCode.UNAVAILABLE, "left")
+
+
+@pytest.mark.parametrize("how", ["goodbye", "refused"])
+async def test_a_call_that_nothing_was_done_for_is_made_again(serve: Callable[..., Scripted], how: str) -> None:
+    asked: list[bytes] = []
+
+    def once(peer: Peer, stream: int, content: bytes) -> None:
+        asked.append(content)
+        if len(asked) > 1:
+            echo(peer, stream, content)
+        elif how == "goodbye":
+            peer.goodbye(last=0)
+        else:
+            peer.h2.reset_stream(stream, frames.REFUSED_STREAM)
+
+    server = serve(once)
+    await server.start()
+    client = Client(server.port)
+    assert await client.ask(b"a", timeout=LONG) == b"a"
+    assert asked == [b"a", b"a"]
+    assert len(server.peers) == (2 if how == "goodbye" else 1)
+    await client.channel.close()
+
+
+async def test_a_call_is_not_made_again_and_again(serve: Callable[..., Scripted]) -> None:
+    server = serve(lambda peer, stream, _: peer.h2.reset_stream(stream, frames.REFUSED_STREAM))
+    await server.start()
+    client = Client(server.port)
+    assert await refused(client.ask(b"a")) == (StatusCode.UNAVAILABLE, "the stream was reset with code 7")
+    assert len(server.peers[0].headers) == 2
+    await client.channel.close()
+
+
+async def test_an_answer_that_is_none(serve: Callable[..., Scripted]) -> None:
+    server = serve(echo)
+    await server.start()
+    client = Client(server.port)
+    ask = client.channel.unary_unary("/test/Ask", bytes, rpc.RangeResponse.FromString)
+    code, words = await refused(ask(b"\xff\xff"))
+    assert code is StatusCode.INTERNAL
+    assert words.startswith("an answer that can't be read: ")
+    await client.channel.close()
+
+
+async def test_whoever_waits_for_a_connection_shares_what_comes_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = 0
+
+    async def nobody(*_: object, **__: object) -> None:
+        nonlocal tries
+        tries += 1
+        await asyncio.sleep(0)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(channels, "start_connection", nobody)
+    client = Client(1)
+    told = await asyncio.gather(*(refused(client.ask(b"")) for _ in range(10)))
+    assert told == [(StatusCode.UNAVAILABLE, "failed to connect: Connection refused")] * 10
+    assert tries == 1
+    await refused(client.ask(b""))
+    assert tries == 2
+
+
+async def test_a_connection_takes_as_long_as_the_deadline_at_most(serve: Callable[..., Scripted]) -> None:
+    server = serve(silent)
+    server.reads = False  # it takes connections, and says nothing
+    await server.start()
+    client = Client(server.port)
+    for call in (client.ask(b"", timeout=0.05), client.talk(timeout=0.05).write(b"")):
+        code, words = await refused(call)
+        assert (code, words) in (
+            (StatusCode.UNAVAILABLE, f"no connection in {float(words.split()[3]):g} s"),
+            (StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"),
+        )
+
+
+async def test_who_waits_behind_a_try_that_was_given_up_tries_anew(
+    serve: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(echo)
+    await server.start()
+    client = Client(server.port)
+    begun = asyncio.Event()
+
+    async def nobody(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError
+
+    async def hang(*_: object, **__: object) -> None:
+        begun.set()
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(channels, "start_connection", nobody)
+    await refused(client.ask(b""))
+    monkeypatch.setattr(channels, "start_connection", hang)
+    async with anyio.create_task_group() as tasks:
+        first = asyncio.ensure_future(client.ask(b""))
+        await begun.wait()
+
+        async def second() -> None:
+            assert await client.ask(b"a") == b"a"
+
+        tasks.start_soon(second)
+        await anyio.wait_all_tasks_blocked()
+        monkeypatch.setattr(channels, "start_connection", start_connection)
+        first.cancel()
+    await client.channel.close()
+
+
+async def test_an_abort_ends_all_at_once_even_where_the_server_is_frozen(serve: Callable[..., Scripted]) -> None:
+    server = serve(repeat)
+    await server.start()
+    client = Client(server.port)
+    call = client.talk()
+    await call.write(b"a")
+    assert await call.read() == b"a"
+    server.reads = False
+    async with anyio.create_task_group() as tasks:
+
+        async def ask() -> None:
+            assert await refused(client.ask(bytes(10_000_000))) == (StatusCode.UNAVAILABLE, "left")
+
+        tasks.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        client.channel.abort("left")
+    assert await refused(call.read()) == (StatusCode.UNAVAILABLE, "left")
+    assert await refused(client.ask(b"")) == (StatusCode.UNAVAILABLE, "left")
+    assert await refused(client.talk().write(b"")) == (StatusCode.UNAVAILABLE, "left")
+    await client.channel.close()
+
+
+async def test_an_abort_while_the_connection_is_made(serve: Callable[..., Scripted]) -> None:
+    server = serve(echo)
+    server.reads = False
+    await server.start()
+    client = Client(server.port)
+    async with anyio.create_task_group() as tasks:
+
+        async def ask() -> None:
+            assert await refused(client.ask(b"")) == (StatusCode.UNAVAILABLE, "left")
+
+        tasks.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        client.channel.abort("left")
+
+
+async def test_a_connection_without_calls_is_not_asked_for_signs_of_life(
+    serve: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "KEEPALIVE_AFTER", 0.01)
+    monkeypatch.setattr(connections, "KEEPALIVE_TIMEOUT", 0.01)
+    server = serve(echo)
+    await server.start()
+    client = Client(server.port)
+    assert await client.ask(b"a") == b"a"
+    server.reads = False  # a question would have no answer, and the connection be given up
+    await asyncio.sleep(0.1)
+    server.reads = True
+    assert await client.ask(b"b") == b"b"
+    assert len(server.peers) == 1
+    await client.channel.close()
+
+
+async def test_silence_is_asked_for_a_sign_of_life_and_given_up(
+    serve: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "KEEPALIVE_AFTER", 0.05)
+    monkeypatch.setattr(connections, "KEEPALIVE_TIMEOUT", 0.5)
+    server = serve(silent)
+    await server.start()
+    client = Client(server.port)
+    call = client.talk()
+    await call.write(b"")
+    with anyio.move_on_after(0.7):  # longer than it would take, had its pings no answer
+        await call.read()
+    assert client.channel.connection is not None
+    assert client.channel.connection.fault is None
+    server.reads = False
+    assert await refused(call.read()) == (StatusCode.UNAVAILABLE, "keepalive: no answer for 0.55 s")
+
+
+@pytest.mark.parametrize("greets", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220 mail ESMTP\r\n"])
+async def test_who_speaks_something_else_is_told(serve: Callable[..., Scripted], greets: bytes) -> None:
+    server = serve(silent, greets)
+    await server.start()
+    code, words = await refused(Client(server.port).ask(b""))
+    assert code is StatusCode.UNAVAILABLE
+    assert words.startswith("failed to connect: no HTTP/2 is spoken there, but b'")
+
+
+class TestTls:
+    @pytest.fixture
+    def authority(self) -> trustme.CA:
+        return trustme.CA()
+
+    @pytest.fixture
+    def theirs(self, authority: trustme.CA) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        context.set_alpn_protocols(["h2"])
+        return context
+
+    @pytest.fixture
+    def ours(self, authority: trustme.CA) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        context.set_alpn_protocols(["h2"])
+        return context
+
+    async def test_calls_go_through_it(
+        self, serve: Callable[..., Scripted], ours: ssl.SSLContext, theirs: ssl.SSLContext
+    ) -> None:
+        server = serve(echo)
+        await server.start(tls=theirs)
+        client = Client(server.port, "https", ours)
+        assert await client.ask(bytes(1_000_000)) == bytes(1_000_000)
+        assert server.peers[0].headers[1][":scheme"] == "https"
+        await client.channel.close()
+
+    async def test_an_authority_that_nobody_knows(self, serve: Callable[..., Scripted], theirs: ssl.SSLContext) -> None:
+        server = serve(echo)
+        await server.start(tls=theirs)
+        code, words = await refused(Client(server.port, "https", ssl.create_default_context()).ask(b""))
+        assert code is StatusCode.UNAVAILABLE
+        assert "CERTIFICATE_VERIFY_FAILED" in words
+
+    async def test_a_server_without_it(self, serve: Callable[..., Scripted], ours: ssl.SSLContext) -> None:
+        server = serve(silent, b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await server.start()
+        code, words = await refused(Client(server.port, "https", ours).ask(b""))
+        assert code is StatusCode.UNAVAILABLE
+        assert "[SSL" in words
+
+    async def test_a_ca_file_may_hold_any_certificate_of_the_chain_and_words_of_all_kinds(
+        self, serve: Callable[..., Scripted], authority: trustme.CA, tmp_path: Path
+    ) -> None:
+        child = authority.create_child_ca()
+        theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        child.issue_cert("127.0.0.1").configure_cert(theirs)
+        theirs.set_alpn_protocols(["h2"])
+        ca = tmp_path / "ca.pem"
+        ca.write_bytes("# Főtanúsítvány\n".encode() + child.cert_pem.bytes())
+        server = serve(echo)
+        await server.start(tls=theirs)
+        client = Client(server.port, "https", Access(ca=ca).tls())
+        assert await client.ask(b"a") == b"a"
+        await client.channel.close()
+
+    def test_home_made_authorities_are_not_held_to_the_letter_of_the_standard(self) -> None:
+        assert not Access().tls().verify_flags & ssl.VerifyFlags.VERIFY_X509_STRICT
