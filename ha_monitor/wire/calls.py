@@ -78,11 +78,11 @@ class Unary(Method):
             if connection is None or connection.fault is not None:
                 connection = await self.channel.connect(None if over is None else over - loop.time())
             call = Answer(loop, connection, over)
-            stream = call.stream = connection.request(block, content, call, last=True)
+            call.stream = connection.request(block, content, call, last=True)
             try:
                 return self.read(await call.answer)
             except AioRpcError:
-                if last or not stream.untouched:
+                if last or not call.untouched:
                     raise
             finally:
                 call.close()
@@ -101,6 +101,11 @@ class Answer:
         self._connection = connection
         self._content: bytes | bytearray | None = None
         self._timer = None if over is None else loop.call_at(over, self._late)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it has ended, and the server has done nothing for it."""
+        return self.stream is not None and self.stream.untouched
 
     def message(self, content: bytes | bytearray) -> None:
         """Take the answer; what counts is said after it."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import ssl
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -92,6 +95,27 @@ async def test_a_deadline_ends_a_call_on_both_sides(serve: Callable[..., Scripte
     assert await refused(call.read()) == (StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
     await server.until(lambda: server.peers[0].reset == {1: frames.CANCEL, 3: frames.CANCEL})
     assert server.peers[0].headers[3]["grpc-timeout"] == "10m"
+    await client.channel.close()
+
+
+async def test_a_call_that_fails_leaves_nothing_to_the_collector(serve: Callable[..., Scripted]) -> None:
+    class Request(bytearray):
+        """Can be told when it is gone."""
+
+    server = serve(lambda peer, stream, _: peer.answer(stream, last=[("grpc-status", "14")]))
+    await server.start()
+    client = Client(server.port)
+    request = Request(b"of megabytes, it may be")
+    there = weakref.ref(request)
+    gc.disable()
+    try:
+        with contextlib.suppress(AioRpcError):
+            await client.ask(request)
+        del request
+        await asyncio.sleep(0)  # the step of the loop that brought the error knows of it
+        assert there() is None
+    finally:
+        gc.enable()
     await client.channel.close()
 
 
