@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset, WindowUpdated
+from h2.events import DataReceived, PingReceived, RequestReceived, StreamEnded, StreamReset, WindowUpdated
 from h2.settings import SettingCodes, Settings
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Peer:
         self.reset: dict[int, int] = {}
         self.finished: set[int] = set()
         self.most_open = 0
+        self.pings = 0
         self.padding: int | None = None
         self._said = b""
         self._on_message = on_message
@@ -50,6 +51,8 @@ class Peer:
                 self._arrived[event.stream_id] += event.data
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
                 self._messages(event.stream_id)
+            elif isinstance(event, PingReceived):
+                self.pings += 1
             elif isinstance(event, StreamReset):
                 self.reset[event.stream_id] = event.error_code
                 self._unsent.pop(event.stream_id, None)
