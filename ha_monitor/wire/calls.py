@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 END_OF_STREAM = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs of grpc lack it
 """What the read of a stream gives once the server has ended it in good order."""
 
+_LATE = StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"
 _NOTHING = Metadata()
 
 
@@ -123,7 +124,7 @@ class Answer:
             self.answer.set_result(self._content)
 
     def _late(self) -> None:
-        self.ended(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+        self.ended(*_LATE)
 
     def close(self) -> None:
         """Have nothing come of it any more."""
@@ -211,10 +212,16 @@ class StreamCall:
         """End the call from here; tells whether it was not over yet."""
         if self._status is not None:
             return False
+        self._leave(StatusCode.CANCELLED, "canceled here")
+        return True
+
+    def _late(self) -> None:
+        self._leave(*_LATE)
+
+    def _leave(self, code: StatusCode, words: str) -> None:
         if self._connection is not None and self._stream is not None:
             self._connection.cancel(self._stream)
-        self.ended(StatusCode.CANCELLED, "canceled here")
-        return True
+        self.ended(code, words)
 
     # -- the server's end
 
@@ -231,11 +238,6 @@ class StreamCall:
             if self._timer is not None:
                 self._timer.cancel()
             self._wake()
-
-    def _late(self) -> None:
-        if self._connection is not None and self._stream is not None:
-            self._connection.cancel(self._stream)
-        self.ended(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
 
     def _wake(self) -> None:
         if self._news is not None and not self._news.done():

@@ -119,9 +119,10 @@ class Http2Connection(asyncio.Protocol):
 
     def _look(self) -> None:
         silent = self._loop.time() - self._heard
-        if silent < KEEPALIVE_AFTER or not self._session.busy:  # etcd ends a connection that asks for nothing else
-            wait = KEEPALIVE_AFTER - silent if silent < KEEPALIVE_AFTER else KEEPALIVE_AFTER
-            self._keepalive = self._loop.call_later(wait, self._look)
+        if silent >= KEEPALIVE_AFTER and not self._session.busy:
+            silent = 0.0  # etcd ends a connection that asks for nothing else
+        if silent < KEEPALIVE_AFTER:
+            self._keepalive = self._loop.call_later(KEEPALIVE_AFTER - silent, self._look)
         else:
             self._asked = True
             self._session.ping()

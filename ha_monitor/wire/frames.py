@@ -20,7 +20,7 @@ END_HEADERS = 0x4
 PADDED = 0x8
 WITH_PRIORITY = 0x20
 
-ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE = 0x2, 0x3, 0x4, 0x5
+ENABLE_PUSH, MAX_CONCURRENT_STREAMS, INITIAL_WINDOW_SIZE = 0x2, 0x3, 0x4
 
 NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, CANCEL = 0x0, 0x1, 0x7, 0x8
 
@@ -29,7 +29,6 @@ DEFAULT_WINDOW = 65_535
 SMALLEST_MAX_FRAME = 16_384
 """Bytes of a payload that anybody takes; ours is never larger, and no larger one is asked for."""
 
-_HEAD = 9
 _HEADER = struct.Struct(">HBBBI")  # the length is 24 bits: its upper 16, its lower 8
 _SETTING = struct.Struct(">HI")
 _NUMBER = struct.Struct(">I")
@@ -103,17 +102,17 @@ class Cutter:
         data = self._rest + data if self._rest else data
         frames: list[Frame] = []
         at, end = 0, len(data)
-        while end - at >= _HEAD:
+        while end - at >= _HEADER.size:
             upper, lower, kind, flags, stream = _HEADER.unpack_from(data, at)
             size = upper << 8 | lower
             if not self._begun and kind != SETTINGS:
                 raise ProtocolError(f"no HTTP/2 is spoken there, but {data[:20]!r}")
             if size > SMALLEST_MAX_FRAME:
                 raise ProtocolError(f"a frame of {size} bytes")
-            if end - at < _HEAD + size:
+            if end - at < _HEADER.size + size:
                 break
             self._begun = True
-            at += _HEAD
+            at += _HEADER.size
             frames.append((kind, flags, stream & LARGEST_WINDOW, data[at : at + size]))
             at += size
         self._rest = data[at:]

@@ -166,15 +166,15 @@ class Session:
     def lost(self, words: str) -> None:
         """End all calls: the connection is not there any more."""
         self.fault = self.fault or words
-        self._refuse(stream for stream, _ in self._waiting)
+        self._refuse(())
         for stream in tuple(self._streams.values()):
             self._finish(stream, StatusCode.UNAVAILABLE, self.fault)
         self.over = True
 
-    def _refuse(self, streams: Iterable[Stream]) -> None:
-        """End calls for which the other side has done nothing, so that they may be made again."""
-        refused, self._waiting = tuple(streams), deque()
-        for stream in refused:
+    def _refuse(self, late: Iterable[Stream]) -> None:
+        """End calls for which the other side has done nothing, so that they may be made again: those that wait, too."""
+        waiting, self._waiting = self._waiting, deque()
+        for stream in (*late, *(stream for stream, _ in waiting)):
             stream.untouched = True
             self._finish(stream, StatusCode.UNAVAILABLE, self.fault or "")
 
@@ -305,8 +305,7 @@ class Session:
         last, code = frames.number_of(payload) & frames.LARGEST_WINDOW, frames.number_of(payload, 4)
         more = payload[8:].decode(errors="replace")
         self.fault = f"the server ends the connection with code {code}{f' ({more})' if more else ''}"
-        late = (stream for stream in self._streams.values() if stream.number > last)
-        self._refuse((*late, *(stream for stream, _ in self._waiting)))
+        self._refuse(stream for stream in self._streams.values() if stream.number > last)
         self.over = not self._streams
 
     def _unwanted(self, _flags: int, _number: int, _payload: bytes) -> None:
