@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from tests.wire.conftest import Scripted
     from tests.wire.peer import Peer
 
+    Connected = Callable[[Callable[[Peer, int, bytes], None]], Awaitable[tuple[Scripted, "Client"]]]
+
 pytestmark = pytest.mark.anyio
 LONG = 20.0  # seconds that anything may take on a busy machine
 
@@ -67,16 +69,30 @@ class Client:
         return self._talk(**options)
 
 
+@pytest.fixture
+async def connected(serve: Callable[..., Scripted]) -> AsyncIterator[Connected]:
+    """Give servers that have started, each with a client, whose channel is closed in the end."""
+    clients: list[Client] = []
+
+    async def make(on_message: Callable[[Peer, int, bytes], None]) -> tuple[Scripted, Client]:
+        server = serve(on_message)
+        await server.start()
+        clients.append(Client(server.port))
+        return server, clients[-1]
+
+    yield make
+    for client in clients:
+        await client.channel.close()
+
+
 async def refused(call: Awaitable[Any]) -> tuple[StatusCode, str]:
     with pytest.raises(AioRpcError) as caught:
         await call
     return caught.value.code(), caught.value.details() or ""
 
 
-async def test_many_calls_at_once_share_one_connection(serve: Callable[..., Scripted]) -> None:
-    server = serve(echo)
-    await server.start()
-    client = Client(server.port)
+async def test_many_calls_at_once_share_one_connection(connected: Connected) -> None:
+    server, client = await connected(echo)
     answers = await asyncio.gather(*(client.ask(b"%d" % number) for number in range(50)))
     assert answers == [b"%d" % number for number in range(50)]
     assert len(server.peers) == 1
@@ -84,10 +100,8 @@ async def test_many_calls_at_once_share_one_connection(serve: Callable[..., Scri
     assert await refused(client.ask(b"")) == (StatusCode.UNAVAILABLE, "channel closed")
 
 
-async def test_a_deadline_ends_a_call_on_both_sides(serve: Callable[..., Scripted]) -> None:
-    server = serve(silent)
-    await server.start()
-    client = Client(server.port)
+async def test_a_deadline_ends_a_call_on_both_sides(connected: Connected) -> None:
+    server, client = await connected(silent)
     assert await refused(client.ask(b"", timeout=0.01)) == (StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
     await server.until(lambda: server.peers[0].reset == {1: frames.CANCEL})
     call = client.talk(timeout=0.01)
@@ -95,16 +109,13 @@ async def test_a_deadline_ends_a_call_on_both_sides(serve: Callable[..., Scripte
     assert await refused(call.read()) == (StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
     await server.until(lambda: server.peers[0].reset == {1: frames.CANCEL, 3: frames.CANCEL})
     assert server.peers[0].headers[3]["grpc-timeout"] == "10m"
-    await client.channel.close()
 
 
-async def test_a_call_that_fails_leaves_nothing_to_the_collector(serve: Callable[..., Scripted]) -> None:
+async def test_a_call_that_fails_leaves_nothing_to_the_collector(connected: Connected) -> None:
     class Request(bytearray):
         """Can be told when it is gone."""
 
-    server = serve(lambda peer, stream, _: peer.answer(stream, last=[("grpc-status", "14")]))
-    await server.start()
-    client = Client(server.port)
+    _server, client = await connected(lambda peer, stream, _: peer.answer(stream, last=[("grpc-status", "14")]))
     request = Request(b"of megabytes, it may be")
     there = weakref.ref(request)
     gc.disable()
@@ -116,26 +127,20 @@ async def test_a_call_that_fails_leaves_nothing_to_the_collector(serve: Callable
         assert there() is None
     finally:
         gc.enable()
-    await client.channel.close()
 
 
-async def test_a_call_whose_caller_is_cancelled_ends_there_too(serve: Callable[..., Scripted]) -> None:
-    server = serve(silent)
-    await server.start()
-    client = Client(server.port)
+async def test_a_call_whose_caller_is_cancelled_ends_there_too(connected: Connected) -> None:
+    server, client = await connected(silent)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(client.ask, b"")
         await server.until(lambda: bool(server.peers and server.peers[0].headers))
         tasks.cancel_scope.cancel()
     await server.until(lambda: server.peers[0].reset == {1: frames.CANCEL})
     assert await refused(client.ask(b"", timeout=0.01)) == (StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
-    await client.channel.close()
 
 
-async def test_a_stream_is_read_to_its_good_end(serve: Callable[..., Scripted]) -> None:
-    server = serve(repeat)
-    await server.start()
-    client = Client(server.port)
+async def test_a_stream_is_read_to_its_good_end(connected: Connected) -> None:
+    server, client = await connected(repeat)
     call = client.talk()
     await call.write(b"a")
     assert await call.read() == b"a"
@@ -147,13 +152,10 @@ async def test_a_stream_is_read_to_its_good_end(serve: Callable[..., Scripted]) 
     assert [await call.read(), await call.read(), await call.read()] == [b"c", END_OF_STREAM, END_OF_STREAM]
     assert await refused(call.write(b"d")) == (StatusCode.UNAVAILABLE, "the server has ended the call")
     assert not call.cancel()
-    await client.channel.close()
 
 
-async def test_a_stream_that_is_left_ends_for_its_reader_and_for_the_server(serve: Callable[..., Scripted]) -> None:
-    server = serve(silent)
-    await server.start()
-    client = Client(server.port)
+async def test_a_stream_that_is_left_ends_for_its_reader_and_for_the_server(connected: Connected) -> None:
+    server, client = await connected(silent)
     call = client.talk()
     await call.write(b"")
     async with anyio.create_task_group() as tasks:
@@ -166,13 +168,10 @@ async def test_a_stream_that_is_left_ends_for_its_reader_and_for_the_server(serv
         assert call.cancel()
     assert await refused(call.write(b"")) == (StatusCode.CANCELLED, "canceled here")
     await server.until(lambda: server.peers[0].reset == {1: frames.CANCEL})
-    await client.channel.close()
 
 
-async def test_who_reads_what_has_come_already_lets_others_have_a_turn(serve: Callable[..., Scripted]) -> None:
-    server = serve(lambda peer, stream, _: peer.answer(stream, *[b"."] * 100))
-    await server.start()
-    client = Client(server.port)
+async def test_who_reads_what_has_come_already_lets_others_have_a_turn(connected: Connected) -> None:
+    _server, client = await connected(lambda peer, stream, _: peer.answer(stream, *[b"."] * 100))
     call = client.talk()
     await call.write(b"")
     turns = 0
@@ -190,13 +189,10 @@ async def test_who_reads_what_has_come_already_lets_others_have_a_turn(serve: Ca
             await call.read()
         assert turns >= 90
         tasks.cancel_scope.cancel()
-    await client.channel.close()
 
 
-async def test_a_stream_that_nothing_was_asked_on_is_not_read_for_ever(serve: Callable[..., Scripted]) -> None:
-    server = serve(silent)
-    await server.start()
-    client = Client(server.port)
+async def test_a_stream_that_nothing_was_asked_on_is_not_read_for_ever(connected: Connected) -> None:
+    _server, client = await connected(silent)
     with pytest.raises(asyncio.InvalidStateError, match="nothing is asked yet"):
         await client.talk().read()
 
@@ -234,11 +230,9 @@ async def test_a_name_that_can_be_none() -> None:
 
 
 async def test_a_connection_that_is_lost_ends_its_calls_and_the_next_call_makes_another(
-    serve: Callable[..., Scripted],
+    connected: Connected,
 ) -> None:
-    server = serve(lambda peer, stream, content: echo(peer, stream, content) if content else None)
-    await server.start()
-    client = Client(server.port)
+    server, client = await connected(lambda peer, stream, content: echo(peer, stream, content) if content else None)
     async with anyio.create_task_group() as tasks:
 
         async def wait() -> None:
@@ -251,7 +245,6 @@ async def test_a_connection_that_is_lost_ends_its_calls_and_the_next_call_makes_
         server.writers[0].transport.abort()
     assert await client.ask(b"a") == b"a"
     assert len(server.peers) == 2
-    await client.channel.close()
 
 
 async def left(client: Client) -> None:
@@ -262,10 +255,10 @@ async def left(client: Client) -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_server_that_says_goodbye_finishes_what_it_has_taken(serve: Callable[..., Scripted]) -> None:
-    server = serve(lambda peer, stream, content: peer.answer(stream, content) if content != b"slow" else None)
-    await server.start()
-    client = Client(server.port)
+async def test_a_server_that_says_goodbye_finishes_what_it_has_taken(connected: Connected) -> None:
+    server, client = await connected(
+        lambda peer, stream, content: peer.answer(stream, content) if content != b"slow" else None
+    )
     watch = client.talk()
     await watch.write(b"a")
     assert await watch.read() == b"a"
@@ -289,13 +282,10 @@ async def test_a_server_that_says_goodbye_finishes_what_it_has_taken(serve: Call
     assert [await watch.read(), await watch.read()] == [b"event", END_OF_STREAM]
     while not server.writers[0].is_closing():  # noqa: ASYNC110 - nobody has a call on it any more
         await asyncio.sleep(0)
-    await client.channel.close()
 
 
-async def test_connections_that_are_being_left_end_with_the_channel(serve: Callable[..., Scripted]) -> None:
-    server = serve(repeat)
-    await server.start()
-    client = Client(server.port)
+async def test_connections_that_are_being_left_end_with_the_channel(connected: Connected) -> None:
+    server, client = await connected(repeat)
     watch = client.talk()
     await watch.write(b"a")
     assert await watch.read() == b"a"
@@ -311,7 +301,7 @@ async def test_connections_that_are_being_left_end_with_the_channel(serve: Calla
 
 
 @pytest.mark.parametrize("how", ["goodbye", "refused"])
-async def test_a_call_that_nothing_was_done_for_is_made_again(serve: Callable[..., Scripted], how: str) -> None:
+async def test_a_call_that_nothing_was_done_for_is_made_again(connected: Connected, how: str) -> None:
     asked: list[bytes] = []
 
     def once(peer: Peer, stream: int, content: bytes) -> None:
@@ -323,33 +313,24 @@ async def test_a_call_that_nothing_was_done_for_is_made_again(serve: Callable[..
         else:
             peer.h2.reset_stream(stream, frames.REFUSED_STREAM)
 
-    server = serve(once)
-    await server.start()
-    client = Client(server.port)
+    server, client = await connected(once)
     assert await client.ask(b"a", timeout=LONG) == b"a"
     assert asked == [b"a", b"a"]
     assert len(server.peers) == (2 if how == "goodbye" else 1)
-    await client.channel.close()
 
 
-async def test_a_call_is_not_made_again_and_again(serve: Callable[..., Scripted]) -> None:
-    server = serve(lambda peer, stream, _: peer.h2.reset_stream(stream, frames.REFUSED_STREAM))
-    await server.start()
-    client = Client(server.port)
+async def test_a_call_is_not_made_again_and_again(connected: Connected) -> None:
+    server, client = await connected(lambda peer, stream, _: peer.h2.reset_stream(stream, frames.REFUSED_STREAM))
     assert await refused(client.ask(b"a")) == (StatusCode.UNAVAILABLE, "the stream was reset with code 7")
     assert len(server.peers[0].headers) == 2
-    await client.channel.close()
 
 
-async def test_an_answer_that_is_none(serve: Callable[..., Scripted]) -> None:
-    server = serve(echo)
-    await server.start()
-    client = Client(server.port)
+async def test_an_answer_that_is_none(connected: Connected) -> None:
+    _server, client = await connected(echo)
     ask = client.channel.unary_unary("/test/Ask", bytes, rpc.RangeResponse.FromString)
     code, words = await refused(ask(b"\xff\xff"))
     assert code is StatusCode.INTERNAL
     assert words.startswith("an answer that can't be read: ")
-    await client.channel.close()
 
 
 async def test_whoever_waits_for_a_connection_shares_what_comes_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,11 +351,9 @@ async def test_whoever_waits_for_a_connection_shares_what_comes_of_it(monkeypatc
     assert tries == 2
 
 
-async def test_a_connection_takes_as_long_as_the_deadline_at_most(serve: Callable[..., Scripted]) -> None:
-    server = serve(silent)
+async def test_a_connection_takes_as_long_as_the_deadline_at_most(connected: Connected) -> None:
+    server, client = await connected(silent)
     server.reads = False  # it takes connections, and says nothing
-    await server.start()
-    client = Client(server.port)
     for call in (client.ask(b"", timeout=0.05), client.talk(timeout=0.05).write(b"")):
         code, words = await refused(call)
         assert (code, words) in (
@@ -384,11 +363,9 @@ async def test_a_connection_takes_as_long_as_the_deadline_at_most(serve: Callabl
 
 
 async def test_who_waits_behind_a_try_that_was_given_up_tries_anew(
-    serve: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch
+    connected: Connected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = serve(echo)
-    await server.start()
-    client = Client(server.port)
+    _server, client = await connected(echo)
     begun = asyncio.Event()
 
     async def nobody(*_: object, **__: object) -> None:
@@ -412,13 +389,10 @@ async def test_who_waits_behind_a_try_that_was_given_up_tries_anew(
         await anyio.wait_all_tasks_blocked()
         monkeypatch.setattr(channels, "start_connection", start_connection)
         first.cancel()
-    await client.channel.close()
 
 
-async def test_an_abort_ends_all_at_once_even_where_the_server_is_frozen(serve: Callable[..., Scripted]) -> None:
-    server = serve(repeat)
-    await server.start()
-    client = Client(server.port)
+async def test_an_abort_ends_all_at_once_even_where_the_server_is_frozen(connected: Connected) -> None:
+    server, client = await connected(repeat)
     call = client.talk()
     await call.write(b"a")
     assert await call.read() == b"a"
@@ -434,14 +408,11 @@ async def test_an_abort_ends_all_at_once_even_where_the_server_is_frozen(serve: 
     assert await refused(call.read()) == (StatusCode.UNAVAILABLE, "left")
     assert await refused(client.ask(b"")) == (StatusCode.UNAVAILABLE, "left")
     assert await refused(client.talk().write(b"")) == (StatusCode.UNAVAILABLE, "left")
-    await client.channel.close()
 
 
-async def test_an_abort_while_the_connection_is_made(serve: Callable[..., Scripted]) -> None:
-    server = serve(echo)
+async def test_an_abort_while_the_connection_is_made(connected: Connected) -> None:
+    server, client = await connected(echo)
     server.reads = False
-    await server.start()
-    client = Client(server.port)
     async with anyio.create_task_group() as tasks:
 
         async def ask() -> None:
@@ -453,12 +424,10 @@ async def test_an_abort_while_the_connection_is_made(serve: Callable[..., Script
 
 
 async def test_only_a_connection_with_calls_is_asked_for_signs_of_life(
-    serve: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch
+    connected: Connected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "KEEPALIVE_AFTER", 0.05)
-    server = serve(lambda peer, stream, content: echo(peer, stream, content) if content else None)
-    await server.start()
-    client = Client(server.port)
+    server, client = await connected(lambda peer, stream, content: echo(peer, stream, content) if content else None)
     assert await client.ask(b"a", timeout=LONG) == b"a"
     monkeypatch.setattr(connections, "KEEPALIVE_TIMEOUT", 0.05)
     await asyncio.sleep(0.1)  # it may have been asked while the first call was under way
@@ -467,17 +436,14 @@ async def test_only_a_connection_with_calls_is_asked_for_signs_of_life(
     assert server.peers[0].pings == before
     await client.talk().write(b"")
     await server.until(lambda: server.peers[0].pings > before)
-    await client.channel.close()
 
 
 async def test_silence_is_asked_for_a_sign_of_life_and_given_up(
-    serve: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch
+    connected: Connected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "KEEPALIVE_AFTER", 0.05)
     monkeypatch.setattr(connections, "KEEPALIVE_TIMEOUT", 1.5)
-    server = serve(silent)
-    await server.start()
-    client = Client(server.port)
+    server, client = await connected(silent)
     call = client.talk()
     await call.write(b"")
     with anyio.move_on_after(1.8):  # longer than it would take, had its pings no answer
