@@ -10,6 +10,9 @@ SEED ?=
 MEMBERS ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
+# The tests start this package 500 times: where nothing compiled may be kept, each start takes a third longer.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint types format pytest long soak bench picture clean
 
 demo: $(VENV)/.demo
