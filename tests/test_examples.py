@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,22 +28,37 @@ if TYPE_CHECKING:
     from tests.support.etcd import Etcd
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+LINE = 60.0  # seconds in which a program must say its next line
+
+
+def program(*arguments: str) -> subprocess.Popen[str]:
+    """Start an example that is a program of its own."""
+    line = [sys.executable, "-W", "error", "-X", "faulthandler", str(EXAMPLES / arguments[0]), *arguments[1:]]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def says(process: subprocess.Popen[str]) -> str:
+    """Read a program's next line; where none comes, it is ended, and what it logged and where it was is the failure."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    watchdog = threading.Timer(LINE, process.send_signal, (signal.SIGABRT,))
+    watchdog.start()
+    try:
+        said = process.stdout.readline()
+    finally:
+        watchdog.cancel()
+    assert said, process.stderr.read()
+    return said
 
 
 def test_an_embedded_monitor_tells_its_program_of_a_failover(etcd: Etcd) -> None:
     pair = site.HaInterface()
     etcd.txn(site.ha_template() | pair.keys())
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", str(EXAMPLES / "embedding" / "failover.py"), etcd.url],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
+    process = program("embedding/failover.py", etcd.url)
     try:
-        assert process.stdout.readline() == f"{pair.id}: active primary\n"
+        assert says(process) == f"{pair.id}: active primary\n"
         etcd.put(pair.primary_state, site.DOWN)
-        assert process.stdout.readline() == f"{pair.id}: failover from primary to secondary\n"
+        assert says(process) == f"{pair.id}: failover from primary to secondary\n"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
     finally:
@@ -90,22 +106,18 @@ def test_a_web_application_knows_the_active_side(own_etcd: Etcd) -> None:
 def test_a_service_works_only_while_its_side_is_active(own_etcd: Etcd) -> None:
     pair = site.HaInterface()
     own_etcd.txn(site.ha_template() | pair.keys())
-    line = [sys.executable, "-W", "error", str(EXAMPLES / "embedding" / "own_failover.py")]
-    process = subprocess.Popen(
-        [*line, own_etcd.url, pair.id, "primary"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
+    process = program("embedding/own_failover.py", own_etcd.url, pair.id, "primary")
     working, stopped = f"{pair.id}: working on primary\n", f"{pair.id}: stopped on primary\n"
     try:
-        assert process.stdout.readline() == working
+        assert says(process) == working
         own_etcd.put(pair.primary_state, site.DOWN)
-        assert process.stdout.readline() == stopped
+        assert says(process) == stopped
         own_etcd.put(pair.primary_state, site.UP)
-        assert process.stdout.readline() == working
+        assert says(process) == working
         own_etcd.kill()
-        assert process.stdout.readline() == stopped, "who can't know whether its side is active does not go on"
+        assert says(process) == stopped, "who can't know whether its side is active does not go on"
         own_etcd.start()
-        assert process.stdout.readline() == working
+        assert says(process) == working
         process.send_signal(signal.SIGTERM)
         output, errors = process.communicate(timeout=30)
     finally:
@@ -179,12 +191,12 @@ def test_a_receiver_takes_what_is_signed(etcd: Etcd, service: StartService, tmp_
     try:
         service("--webhook", f"http://127.0.0.1:{port}/", "--webhook-secret-file", str(secret))
         etcd.put(pair.primary_state, site.DOWN)
-        assert process.stdout.readline() == "ha_interface/tokyo-1: primary is DOWN, active is secondary\n"
+        assert says(process) == "ha_interface/tokyo-1: primary is DOWN, active is secondary\n"
         change = {"type": "t", "id": "i", "entry": "e", "revision": 1, "new": "UP", "active": "e"}
         headers = {"webhook-id": "x", "webhook-timestamp": str(int(time.time())), "webhook-signature": "v1,forged"}
         assert httpx.post(f"http://127.0.0.1:{port}/", json=change, headers=headers).status_code == 401
         etcd.put(pair.primary_state, site.UP)
-        assert process.stdout.readline() == "ha_interface/tokyo-1: primary is UP, active is primary\n"
+        assert says(process) == "ha_interface/tokyo-1: primary is UP, active is primary\n"
     finally:
         process.kill()
         process.communicate()
