@@ -140,10 +140,19 @@ class DampingRules:
     def __init__(self, settings: DampingSettings) -> None:
         self._settings = settings
         self._shared: dict[Damping, Damping] = {}
+        self._by_type: dict[str, Damping | None] = {}
 
     def of(self, type_: str, props: Mapping[str, Any]) -> Damping | None:
         """Give how an entry is damped; ``None``: not at all."""
-        settings, rise, fall = self._settings, props.get("rise"), props.get("fall")
+        rise, fall = props.get("rise"), props.get("fall")
+        if rise is not None or fall is not None:
+            return self._made_of(type_, rise, fall)
+        if type_ not in self._by_type:
+            self._by_type[type_] = self._made_of(type_, None, None)
+        return self._by_type[type_]
+
+    def _made_of(self, type_: str, rise: float | None, fall: float | None) -> Damping | None:
+        settings = self._settings
         damping = Damping(
             settings.rise_by_type.get(type_, settings.rise) if rise is None else rise,
             settings.fall_by_type.get(type_, settings.fall) if fall is None else fall,
