@@ -199,7 +199,10 @@ class Unit:
 
     def told(self) -> dict[str, Status]:
         """Give the statuses of the entries as they were part of the last verdict, in template order."""
-        return {entry.name: entry.shown or _UNKNOWN for entry in self.entries}
+        told = {}
+        for entry in self.entries:  # for each record anew: a comprehension is a call in Python 3.11
+            told[entry.name] = entry.shown or _UNKNOWN
+        return told
 
     def grounds(self) -> tuple[tuple[bytes, int], ...] | None:
         """Give the keys that the last verdict goes by beside the config, each with its revision (0: it is not there).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from ha_monitor.watch.backoff import growing
 
@@ -28,22 +28,18 @@ class Conflict:
     until: float = 0.0
 
 
-class Conflicts(Generic[_Key]):
-    """The conflicts of the last minutes."""
+class Conflicts(OrderedDict[_Key, Conflict]):
+    """The conflicts of the last minutes, the one that has been quiet longest first.
 
-    def __init__(self) -> None:
-        self._by_key: OrderedDict[_Key, Conflict] = OrderedDict()  # the one that has been quiet longest first
-
-    def __len__(self) -> int:
-        """How many are remembered."""
-        return len(self._by_key)
+    A dict, so that it is quick to tell that there is none.
+    """
 
     def note(self, key: _Key, now: float) -> None:
         """Count a foreign write that was put right. The next one is so at once, those after it ever later."""
-        while self._by_key and now - next(iter(self._by_key.values())).last > QUIET + LONGEST_PAUSE:
-            self._by_key.popitem(last=False)
-        conflict = self._by_key.setdefault(key, Conflict(last=now))
-        self._by_key.move_to_end(key)
+        while self and now - next(iter(self.values())).last > QUIET + LONGEST_PAUSE:
+            self.popitem(last=False)
+        conflict = self.setdefault(key, Conflict(last=now))
+        self.move_to_end(key)
         conflict.count += 1
         conflict.last = now
         pause = 0.0 if conflict.count == 1 else growing(FIRST_PAUSE, conflict.count - 2, LONGEST_PAUSE)
@@ -51,12 +47,12 @@ class Conflicts(Generic[_Key]):
 
     def pause(self, key: _Key, now: float) -> float:
         """Give the seconds to wait before the next write; 0 where none."""
-        conflict = self._by_key.get(key)
+        conflict = self.get(key)
         return 0.0 if conflict is None else max(0.0, conflict.until - now)
 
     def words(self, key: _Key, now: float) -> str | None:
         """Say what is going on with a record; ``None`` where nothing is."""
-        conflict = self._by_key.get(key)
+        conflict = self.get(key)
         if conflict is None or conflict.count < SHOWN_FROM or now - conflict.last > QUIET + LONGEST_PAUSE:
             return None
         return f"conflict: another writer changed the published record {conflict.count} times"

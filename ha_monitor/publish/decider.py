@@ -63,8 +63,8 @@ class Decider:
         self.resting = Resting()
         """Records that etcd does not take."""
 
-    def decide(self, family: Family, id_: str, since: float) -> Write | None:
-        """Give what is to be written; ``None`` where nothing is, now."""
+    def decide(self, family: Family, id_: str, since: float, now: float) -> Write | None:
+        """Give what is to be written; ``None`` where nothing is, now (monotonic seconds)."""
         assert family.records is not None  # noqa: S101 - want() let none other in
         key, record = (family, id_), family.records.key(id_)
         if self.freezer is not None and self.freezer.of(family.type, id_) is not None:
@@ -74,10 +74,9 @@ class Decider:
         standing = _value(cell)
         if id_ in family.unrendered.ids and id_ in family.units:
             return None  # what is known of it is out of date; once it is rendered anew, it is looked at again
-        now = self._clock.monotonic()
         wanted = desire(family, id_, self._form, standing, self._state_timeout, now)
         right = isinstance(wanted, Put) and wanted.value == standing
-        self._note(family, id_, wanted, standing, right=right)
+        self._note(key, wanted, standing, right=right)
         fence = None
         if self.mandate is not None:
             fence = self.mandate.fence(family.type, id_)
@@ -98,8 +97,8 @@ class Decider:
             grounds = (*grounds, *self.freezer.grounds(family.type, id_))
         return Write(family, id_, wanted, record, _revision(cell), family.configs.key(id_), since, fence, grounds)
 
-    def _note(self, family: Family, id_: str, wanted: Desire, standing: bytes | None, *, right: bool) -> None:
-        key = (family, id_)
+    def _note(self, key: Key, wanted: Desire, standing: bytes | None, *, right: bool) -> None:
+        family, id_ = key
         if isinstance(wanted, Put):
             family.units[id_].vouched = True  # from here on: an answer may get lost, and the record stand there
             family.leaving.discard(id_)
@@ -114,6 +113,8 @@ class Decider:
         self.resting.forget(*key)
 
     def _is_paused(self, key: Key, wanted: Put | Delete, now: float) -> bool:
+        if not (self._foreign or self.resting or self._conflicts):  # nearly always
+            return False
         pause = self.pause(*key)
         if pause:
             self.look_later(*key, pause)
@@ -199,7 +200,8 @@ class Decider:
         """Note that a write landed."""
         family, id_, wanted = write.family, write.id, write.wanted
         key = (family, id_)
-        self._doubtful.pop(key, None)
+        if self._doubtful:
+            self._doubtful.pop(key, None)
         if self.resting:
             for other in self.resting.taken(family, id_):
                 self._want(family, other)

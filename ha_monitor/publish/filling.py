@@ -17,12 +17,13 @@ LOOKS = 1_000
 
 
 def fill(
-    queue: FairQueue, room: int, records: Decider, in_flight: dict[tuple[Family, str], Write]
+    queue: FairQueue, room: int, records: Decider, in_flight: dict[tuple[Family, str], Write], now: float
 ) -> tuple[Batch | None, int]:
     """Give the next transaction, where there is one, and how many records were decided on for it.
 
     :param room: how many records it may have.
     :param in_flight: the writes that are under way, to which those of the transaction are added.
+    :param now: monotonic seconds.
     """
     batch, rests = Batch(room=room), records.resting
     waiting: dict[tuple[Family, str], float] = {}
@@ -34,7 +35,7 @@ def fill(
             waiting[key] = since
             continue
         looked += 1
-        write = records.decide(family, id_, since)
+        write = records.decide(family, id_, since, now)
         if write is None:
             continue
         if batch.contradicts(write):

@@ -169,13 +169,13 @@ class Publisher:
 
     def _next(self) -> tuple[Batch | None, Lane | None, int]:
         """Give the next transaction, where there is one, its lane, and how many records were decided on for it."""
-        lane = self._pending.turn()
+        lane, now = self._pending.turn(), self._clock.monotonic()
         if lane is not None:
-            batch, looked = fill(lane.queue, lane.room, self.records, self._in_flight)
+            batch, looked = fill(lane.queue, lane.room, self.records, self._in_flight, now)
             self._pending.busy = batch is not None
             if batch is not None or looked == LOOKS:
                 return batch, lane, looked
-        batch, looked = fill(self._pending.together, COMPARISONS_IN_A_TRANSACTION, self.records, self._in_flight)
+        batch, looked = fill(self._pending.together, COMPARISONS_IN_A_TRANSACTION, self.records, self._in_flight, now)
         return batch, None, looked
 
     # -- a transaction
@@ -197,11 +197,12 @@ class Publisher:
         self._backoff.reset()
         now = self._clock.monotonic()
         self.published += len(written)
+        in_flight, observe, wrote = self._in_flight, self.latency.observe, self.records.wrote
         for write in batch.writes:
-            del self._in_flight[write.family, write.id]
+            del in_flight[write.family, write.id]
         for write in written:
-            self.latency.observe(now - write.since)
-            self.records.wrote(write, revision)
+            observe(now - write.since)
+            wrote(write, revision)
         if len(written) < len(batch.writes):
             for write in set(batch.writes).difference(written):
                 self.records.refused(write)

@@ -39,12 +39,14 @@ class FairQueue:
 
     def pop(self) -> tuple[Family, str, float]:
         """Take the next one. Raises ``StopIteration`` where none waits."""
-        family, ids = next(iter(self._families.items()))
+        families = self._families
+        family = next(iter(families))
+        ids = families[family]
         id_, since = ids.popitem(last=False)
-        if ids:
-            self._families.move_to_end(family)
-        else:
-            del self._families[family]
+        if not ids:
+            del families[family]
+        elif len(families) > 1:
+            families.move_to_end(family)
         self._length -= 1
         return family, id_, since
 

@@ -38,24 +38,23 @@ class Rest:
     until: float = 0.0
 
 
-class Resting:
-    """All records that rest, by type."""
+class Resting(dict["Family", "OrderedDict[str, Rest]"]):
+    """All records that rest, by type and id; of a type, first the one that was not tried for longest.
+
+    A dict, so that it is quick to tell that none rests.
+    """
 
     def __init__(self) -> None:
-        self._families: dict[Family, OrderedDict[str, Rest]] = {}  # first the one that was not tried for longest
+        super().__init__()
         self._length = 0
-
-    def __len__(self) -> int:
-        """How many rest."""
-        return self._length
 
     def of(self, family: Family) -> Collection[str]:
         """Give the ids of those of a type."""
-        return self._families.get(family, ())
+        return self.get(family, ())
 
     def note(self, family: Family, id_: str, words: str, now: float) -> float:
         """Note that a record was refused; give the seconds that it rests."""
-        rests = self._families.setdefault(family, OrderedDict())
+        rests = self.setdefault(family, OrderedDict())
         if id_ not in rests:
             rests[id_] = Rest()
             self._length += 1
@@ -76,24 +75,24 @@ class Resting:
         return None if rest is None else f"etcd refuses its record: {rest.words}"
 
     def _rest(self, family: Family, id_: str) -> Rest | None:
-        rests = self._families.get(family)
+        rests = self.get(family)
         return None if rests is None else rests.get(id_)
 
     def forget(self, family: Family, id_: str) -> bool:
         """Forget a record, which is right or no longer wanted; tells whether it rested."""
-        rests = self._families.get(family)
+        rests = self.get(family)
         if rests is None or rests.pop(id_, None) is None:
             return False
         self._length -= 1
         if not rests:
-            del self._families[family]
+            del self[family]
         return True
 
     def taken(self, family: Family, id_: str) -> Sequence[str]:
         """Note that a record was written; give those that are to be tried as well, now."""
         if not self.forget(family, id_):
             return ()
-        rests = self._families.get(family, OrderedDict())
+        rests = self.get(family, OrderedDict())
         others = tuple(islice(rests, _TRIED_AT_ONCE))
         for other in others:
             rests.move_to_end(other)

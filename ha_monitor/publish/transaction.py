@@ -102,9 +102,10 @@ class Batch:
         The request is filled in place, since every message that is handed over is copied.
         """
         compared = self._compared
-        more = [comparison for comparison in write.comparisons if comparison not in compared]
-        if len(more) > 1:
-            more = list(dict.fromkeys(more))  # two parameters may be found in one config
+        more: dict[Comparison, None] = {}  # two parameters may be found in one config
+        for comparison in write.comparisons:
+            if comparison not in compared:
+                more[comparison] = None
         wanted = write.wanted
         value = wanted.value if isinstance(wanted, Put) else b""
         size = self._bytes + len(write.key) + len(value)
