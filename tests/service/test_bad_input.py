@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support import site
+from tests.support.hooks import wait_until
 
 if TYPE_CHECKING:
     from .conftest import Site
@@ -59,13 +60,20 @@ def test_what_is_nested_deep_is_explained_all_the_same(standing_site: Site, dept
     body = json.dumps(site.envelope(pair.body | {"password": "DEEP", "deep": "DEEP"}))
     lists = "[" * depth + "]" * depth
     keys = {pair.config: body.replace('"DEEP"', lists), pair.primary_state: f'{{"interface": {lists}}}'}
+    path = f"/api/v1/explain/deep_pair/{pair.id}"
+
+    def problem() -> object:
+        status, body = standing_site.service.get(path)
+        return json.loads(body)["resource"]["problem"] if status == 200 else f"{status}: {body!r}"
+
     standing_site.etcd.txn(site.template("deep_pair_monitoring", site.PAIR, mappings) | pair.keys() | keys)
     check_the_others(standing_site)
-    told = standing_site.service.json(f"/api/v1/explain/deep_pair/{pair.id}")
-    assert told["resource"]["problem"] == ("the config is nested more than 100 deep" if too_deep else None)
+    shown = "the config is nested more than 100 deep" if too_deep else None
+    wait_until(lambda: problem() == shown, lambda: str(problem()))
     standing_site.etcd.put(pair.config, pair.envelope())
     check_the_others(standing_site)
-    told = standing_site.service.json(f"/api/v1/explain/deep_pair/{pair.id}")
+    wait_until(lambda: problem() is None, lambda: str(problem()))
+    told = standing_site.service.json(path)
     assert told["resource"]["entries"]["primary"]["status"] == ("UNKNOWN" if too_deep else "DOWN")
 
 
