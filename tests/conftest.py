@@ -24,9 +24,14 @@ class Reachable(Protocol):
 
 
 class StartService(Protocol):
-    """Starts a service with these options, on the test's etcd or another one, and waits until it is ready."""
+    """Starts a service with these options, on the test's etcd or another one, and waits until it is ready.
 
-    def __call__(self, *args: str, etcd: Reachable | None = None, ready: bool = True) -> Service: ...
+    ``cold``: as an interpreter of its own.
+    """
+
+    def __call__(
+        self, *args: str, etcd: Reachable | None = None, ready: bool = True, cold: bool = False
+    ) -> Service: ...
 
 
 def pytest_configure() -> None:
@@ -73,9 +78,9 @@ def service(request: pytest.FixtureRequest) -> Iterator[StartService]:
     """Start services; each ends with the test, and is held to a clean end."""
     started: list[Service] = []
 
-    def start(*args: str, etcd: Reachable | None = None, ready: bool = True) -> Service:
+    def start(*args: str, etcd: Reachable | None = None, ready: bool = True, cold: bool = False) -> Service:
         server: Reachable = etcd if etcd is not None else request.getfixturevalue("etcd")
-        running = Service(server.url, *args)
+        running = Service(server.url, *args, cold=cold)
         started.append(running)
         return running.wait_ready() if ready else running
 

@@ -155,7 +155,7 @@ def test_the_plugin_is_installed_found_and_served(
     etcd.put("/config/v2.0/edge_routers/r", site.envelope(body))
     state, record = "/monitoring/v2.0/er_physical_interfaces/p", "/monitoring/v2.0/edge_routers/r"
     etcd.put(state, {"level": 60})
-    service()
+    service(cold=True)  # who has imported everything has looked for plugins, too
     etcd.wait_record(record, {"quality": "UP", "service": "DOWN", "version": 1})
     with socket.create_server(("127.0.0.1", port)):
         etcd.wait_record(record, {"quality": "UP", "service": "UP", "version": 1})

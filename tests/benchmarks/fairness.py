@@ -64,7 +64,7 @@ async def rows(bench: Bench) -> list[Row]:
     stop = Row("storm: SIGTERM → ended", "s", 5)
     listed = Row("first list: /healthz, longest", "ms", 100)
     for _ in range(bench.rounds):
-        service = Service(bench.etcd.url)
+        service = Service(bench.etcd.url, cold=True)
         try:
             async with Asker(service) as asker:
                 await asyncio.to_thread(service.wait_ready, 120.0)

@@ -270,7 +270,7 @@ class Bench:
         self, measure: Callable[[Service], Coroutine[Any, Any, Any]], etcd: Etcd | None = None
     ) -> Any:
         """Measure something of a service that is ready."""
-        service = Service((etcd or self.etcd).url)
+        service = Service((etcd or self.etcd).url, cold=True)
         try:
             await asyncio.to_thread(service.wait_ready, READY)
             return await measure(service)

@@ -77,7 +77,7 @@ def test_render_shows_all_that_a_resource_hangs_on(etcd: Etcd) -> None:
 
 def test_run_waits_for_an_etcd_that_comes_later() -> None:
     etcd = Etcd()
-    service = Service(etcd.url)
+    service = Service(etcd.url, cold=True)
     try:
         wait_for(service, "/readyz", 503, words=b"Connection refused")
         assert service.get("/healthz")[0] == 200

@@ -37,11 +37,6 @@ def pause(random: Random, longest: float = 0.5) -> None:
     time.sleep(random.uniform(0.0, longest))
 
 
-def freeze(member: Service) -> None:
-    send(member, signal.SIGSTOP)
-    os.waitid(os.P_PID, member.pid, os.WSTOPPED)
-
-
 def wait_without(group: Group, member_id: str) -> None:
     """Wait until etcd has a member no more."""
     group.etcd.wait(KEYS, lambda items: f"{KEYS}members/{member_id}" not in items, PATIENCE)
@@ -70,7 +65,7 @@ def test_a_member_that_was_frozen_in_the_middle_of_a_write_writes_nothing_stale(
             pause(random)
             victim = random.choice(members)
             known_as = group.status(victim)["id"]
-            freeze(victim)
+            victim.freeze()
             try:
                 wait_without(group, known_as)
                 pause(random)
@@ -86,7 +81,7 @@ def test_a_short_freeze_moves_no_shard(group: Group, changes: Changes, random: R
     group.wait_shared()
     elections = group.elections()
     with under_changes(group, changes, since):
-        freeze(victim)
+        victim.freeze()
         time.sleep(random.uniform(0.0, 0.3 * TTL))
         send(victim, signal.SIGCONT)
         group.wait_shared()

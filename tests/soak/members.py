@@ -34,8 +34,7 @@ def ended(soak: Soak) -> None:
 def stopped(soak: Soak) -> None:
     """Freeze one; for longer than its lease, now and then."""
     victim = soak.random.choice(soak.services)
-    os.kill(victim.pid, signal.SIGSTOP)
-    os.waitid(os.P_PID, victim.pid, os.WSTOPPED)
+    victim.freeze()
     try:
         soak.change(30)
         soak.pause()

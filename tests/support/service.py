@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import warm
 from .etcd import free_port
 
 if TYPE_CHECKING:
@@ -28,19 +29,30 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("HA_MONITOR_")}
 
 
-def command(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+def command(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     """Run one subcommand to its end."""
-    line = [sys.executable, "-W", "error", "-m", "ha_monitor", *arguments]
-    return subprocess.run(line, capture_output=True, input=stdin, timeout=COMMAND, env=_environment(), check=False)
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        given.write(stdin)
+        given.seek(0)
+        streams = [file.fileno() for file in (given, out, err)]
+        process = warm.start(arguments, _environment(), str(Path.cwd()), streams)
+        try:
+            code = process.wait(COMMAND)
+        finally:
+            process.kill()
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(arguments, code, out.read(), err.read())
 
 
 class Service:
     """One running service. ``stop`` also checks what must hold of every run: its exit code and its log."""
 
-    def __init__(self, url: str, *arguments: str, before: Sequence[str] = ()) -> None:
+    def __init__(self, url: str, *arguments: str, before: Sequence[str] = (), cold: bool = False) -> None:
         """Start it.
 
         :param before: a command that becomes the service in the end.
+        :param cold: as an interpreter of its own, not as a fork.
         """
         self._folder = tempfile.TemporaryDirectory(prefix="ha-monitor-test-service-", ignore_cleanup_errors=True)
         self._log = Path(self._folder.name, "stderr")
@@ -49,13 +61,15 @@ class Service:
         """Everything that it wrote, once it has ended."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        listen = f"127.0.0.1:{self.port}"
-        line = [*before, sys.executable, "-W", "error", "-m", "ha_monitor"]
-        line += ["run", "--etcd", url, "--listen", listen, *arguments]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                line, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(), cwd=self._folder.name
-            )
+        line = ["run", "--etcd", url, "--listen", f"127.0.0.1:{self.port}", *arguments]
+        env, cwd = _environment(), self._folder.name
+        with self._log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
+            self._process: subprocess.Popen[bytes] | warm.Forked
+            if before or cold:
+                line = [*before, sys.executable, "-W", "error", "-m", "ha_monitor", *line]
+                self._process = subprocess.Popen(line, stdin=nothing, stdout=log, stderr=log, env=env, cwd=cwd)
+            else:
+                self._process = warm.start(line, env, cwd, [each.fileno() for each in (nothing, log, log)])
 
     @property
     def pid(self) -> int:
@@ -69,6 +83,13 @@ class Service:
     def log(self) -> str:
         """Everything that it wrote so far."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    def freeze(self) -> None:
+        """Stop its clock: its connections stay open and say nothing. SIGCONT sets it going again."""
+        self._process.send_signal(signal.SIGSTOP)
+        status = Path("/proc", str(self.pid), "stat")
+        while status.read_text().rpartition(") ")[2][0] != "T":  # the signal alone leaves it a moment to act in
+            time.sleep(0.001)
 
     def wait_ready(self, timeout: float = READY) -> Service:
         """Wait until ``/readyz`` says so."""
