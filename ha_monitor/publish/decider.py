@@ -64,7 +64,10 @@ class Decider:
         """Records that etcd does not take."""
 
     def decide(self, family: Family, id_: str, since: float, now: float) -> Write | None:
-        """Give what is to be written; ``None`` where nothing is, now (monotonic seconds)."""
+        """Give what is to be written; ``None`` where nothing is.
+
+        :param since: when it was asked for, as ``now`` in monotonic seconds.
+        """
         assert family.records is not None  # noqa: S101 - want() let none other in
         key, record = (family, id_), family.records.key(id_)
         if self.freezer is not None and self.freezer.of(family.type, id_) is not None:
