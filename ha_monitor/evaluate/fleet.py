@@ -273,29 +273,27 @@ class Fleet:
         unit.problem = None
         unit.foreign = not all(spec.served for spec in rendering.entries)
         known = {entry.name: entry for entry in unit.entries}
-        specs = {spec.name: spec for spec in rendering.entries}
-        entries = tuple(
+        entries = [
             self._maker.entry(unit, spec, of, known.get(spec.name))
             for spec, of in zip(rendering.entries, made, strict=True)
-        )
-        self._replace(unit, entries)
-        for entry in entries:
-            if not self._workers.goes_on(entry, specs[entry.name].props):
+        ]
+        self._replace(unit, tuple(entries))
+        for entry, spec in zip(entries, rendering.entries, strict=True):
+            if not self._workers.goes_on(entry, spec.props):
                 self._workers.stop(entry)
-                self._workers.start(entry, specs[entry.name].props)
+                self._workers.start(entry, spec.props)
 
     def _replace(self, unit: Unit, entries: tuple[Entry, ...]) -> None:
         """Give a unit its entries: tasks of new ones start, those of dropped ones end."""
         unit.made()
         before, unit.entries = unit.entries, entries
         kept = set(entries).intersection(before)
-        dropped = [entry for entry in before if entry not in kept]
-        for entry in dropped:
-            self._drop(entry)
-        shown = [entry for entry in dropped if entry.shown is not None]
-        if shown:
-            self._gone.setdefault(unit, []).extend(shown)
-        unit.expect(sum(entry.status is None for entry in entries))
+        for entry in before:
+            if entry not in kept:
+                self._drop(entry)
+                if entry.shown is not None:
+                    self._gone.setdefault(unit, []).append(entry)
+        unit.expect(sum([entry.status is None for entry in entries]))
         for entry in entries:
             if entry not in kept and entry.entry_type is not None:
                 self._leaves.start(entry)

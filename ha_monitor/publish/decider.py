@@ -113,7 +113,8 @@ class Decider:
     def _leave(self, key: Key) -> None:
         """Forget what is known of a record that is not to be written, or not by us."""
         self._foreign.discard(key)
-        self.resting.forget(*key)
+        if self.resting:
+            self.resting.forget(*key)
 
     def _is_paused(self, key: Key, wanted: Put | Delete, now: float) -> bool:
         if not (self._foreign or self.resting or self._conflicts):  # nearly always
