@@ -98,32 +98,35 @@ def _forks(requests: socket.socket) -> dict[str, Any] | None:
     signal.set_wakeup_fd(woken.fileno())
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    while True:
-        ready, _, _ = select.select([requests, wake], [], [])
-        if wake in ready:
-            wake.recv(_LARGEST)
-            _tell(ends)
-        if requests not in ready:
-            continue
-        message, descriptors, _, _ = socket.recv_fds(requests, _LARGEST, _STREAMS + 1)
-        if not message:
-            return None
-        end = socket.socket(fileno=descriptors[_STREAMS])
-        pid = os.fork()
-        if pid == 0:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            for number, stream in enumerate(descriptors[:_STREAMS]):
-                os.dup2(stream, number)
-            for each in (requests, wake, woken, end, *ends.values()):
-                each.close()
-            _close(descriptors[:_STREAMS])
-            request: dict[str, Any] = json.loads(message)
-            return request
-        end.send(str(pid).encode())
-        ends[pid] = end
-        _close(descriptors[:_STREAMS])
+    try:
+        while True:
+            ready, _, _ = select.select([requests, wake], [], [])
+            if wake in ready:
+                wake.recv(_LARGEST)
+                _tell(ends)
+            if requests not in ready:
+                continue
+            message, descriptors, _, _ = socket.recv_fds(requests, _LARGEST, _STREAMS + 1)
+            if not message:
+                return None
+            streams, end = descriptors[:_STREAMS], socket.socket(fileno=descriptors[_STREAMS])
+            pid = os.fork()
+            if pid == 0:
+                end.close()
+                for number, stream in enumerate(streams):
+                    os.dup2(stream, number)
+                _close(streams)
+                request: dict[str, Any] = json.loads(message)
+                return request
+            end.send(str(pid).encode())
+            ends[pid] = end
+            _close(streams)
+    finally:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for each in (requests, wake, woken, *ends.values()):
+            each.close()
 
 
 def _tell(ends: dict[int, socket.socket]) -> None:
