@@ -10,7 +10,7 @@ SEED ?=
 MEMBERS ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-# The tests start this package 500 times: where nothing compiled may be kept, each start takes a third longer.
+# Where nothing compiled may be kept, each interpreter that the tests start takes a third longer to be there.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint types format pytest long soak bench picture clean

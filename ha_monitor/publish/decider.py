@@ -150,8 +150,6 @@ class Decider:
 
     def pause(self, family: Family, id_: str) -> float:
         """Give the seconds until a record that was refused, or is changed by another, may be written again; 0: now."""
-        if not (self.resting or self._conflicts):  # nearly always
-            return 0.0
         now = self._clock.monotonic()
         return max(self._conflicts.pause((family, id_), now), self.resting.pause(family, id_, now))
 
@@ -204,8 +202,7 @@ class Decider:
         """Note that a write landed."""
         family, id_, wanted = write.family, write.id, write.wanted
         key = (family, id_)
-        if self._doubtful:
-            self._doubtful.pop(key, None)
+        self._doubtful.pop(key, None)
         if self.resting:
             for other in self.resting.taken(family, id_):
                 self._want(family, other)
