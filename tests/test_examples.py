@@ -181,13 +181,7 @@ def test_a_receiver_takes_what_is_signed(etcd: Etcd, service: StartService, tmp_
     etcd.txn(site.ha_template() | pair.keys())
     secret, port = tmp_path / "secret", free_port()
     secret.write_text(f"whsec_{base64.b64encode(os.urandom(32)).decode()}\n")
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", str(EXAMPLES / "hooks" / "receiver.py"), str(port), str(secret)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
+    process = program("hooks/receiver.py", str(port), str(secret))
     try:
         service("--webhook", f"http://127.0.0.1:{port}/", "--webhook-secret-file", str(secret))
         etcd.put(pair.primary_state, site.DOWN)

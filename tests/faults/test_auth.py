@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -98,12 +96,12 @@ def test_a_token_that_has_expired_is_renewed(guarded: Guarded, watch: Callable[.
     """The probe keeps a token alive; a process that was stopped for longer than a token lives finds it expired."""
     guarded.enable()
     watched = watch(guarded.etcd, *guarded.options)
-    os.kill(watched.service.pid, signal.SIGSTOP)
+    watched.service.freeze()
     try:
         time.sleep(TOKEN_LIVES + 2)
         watched.flip(6)
     finally:
-        os.kill(watched.service.pid, signal.SIGCONT)
+        watched.service.thaw()
     watched.ready()
     watched.right()
 

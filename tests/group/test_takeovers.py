@@ -7,8 +7,6 @@ the revision of its write.
 from __future__ import annotations
 
 import json
-import os
-import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -25,11 +23,6 @@ if TYPE_CHECKING:
     from random import Random
 
     from tests.support.etcd import Etcd
-    from tests.support.service import Service
-
-
-def send(member: Service, number: signal.Signals) -> None:
-    os.kill(member.pid, number)
 
 
 def pause(random: Random, longest: float = 0.5) -> None:
@@ -70,7 +63,7 @@ def test_a_member_that_was_frozen_in_the_middle_of_a_write_writes_nothing_stale(
                 wait_without(group, known_as)
                 pause(random)
             finally:
-                send(victim, signal.SIGCONT)
+                victim.thaw()
             victim.wait_ready(PATIENCE)
             group.wait_shared()
 
@@ -83,7 +76,7 @@ def test_a_short_freeze_moves_no_shard(group: Group, changes: Changes, random: R
     with under_changes(group, changes, since):
         victim.freeze()
         time.sleep(random.uniform(0.0, 0.3 * TTL))
-        send(victim, signal.SIGCONT)
+        victim.thaw()
         group.wait_shared()
     assert group.elections() == elections
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ def stopped(soak: Soak) -> None:
         soak.pause()
         soak.change(5)
     finally:
-        os.kill(victim.pid, signal.SIGCONT)
+        victim.thaw()
 
 
 def cut_off(soak: Soak) -> None:

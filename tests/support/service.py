@@ -85,11 +85,15 @@ class Service:
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     def freeze(self) -> None:
-        """Stop its clock: its connections stay open and say nothing. SIGCONT sets it going again."""
+        """Stop its clock: its connections stay open and say nothing."""
         self._process.send_signal(signal.SIGSTOP)
         status = Path("/proc", str(self.pid), "stat")
         while status.read_text().rpartition(") ")[2][0] != "T":  # the signal alone leaves it a moment to act in
             time.sleep(0.001)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
 
     def wait_ready(self, timeout: float = READY) -> Service:
         """Wait until ``/readyz`` says so."""
