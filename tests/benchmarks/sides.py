@@ -18,7 +18,7 @@ import msgspec
 from aetcd import rpc
 
 from ha_monitor import HaMonitor, Resync, Settings
-from ha_monitor.cli.collector import collect_rarely
+from ha_monitor.cli.collector import collect_rarely, keep_out_of_it
 from tests.benchmarks.fleet import BARE_RECORDS, BARE_STATES, CONFIGS, LARGE, RECORDS, STATES
 from tests.benchmarks.prototype import hear, publish, watched
 from tests.support.etcd import range_end
@@ -100,9 +100,11 @@ async def start(url: str) -> None:
 
     async with HaMonitor(Settings(etcd=[url])) as monitor:
         beating = asyncio.ensure_future(beat())
+        resting = asyncio.ensure_future(keep_out_of_it(monitor))  # as the service does
         await monitor.synced()
         say(seconds=time.monotonic() - began, longest=longest)
         beating.cancel()
+        await resting
 
 
 # -- the floors
