@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ha_monitor.model import Status
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Sequence
 
     from ha_monitor.clock import Timer
@@ -159,14 +159,13 @@ class Entry:
         if self.more or self.cell is None or self.cell.state is not self.seen:
             self.wake()
 
-    async def run(self) -> None:
+    async def run(self, loop: asyncio.AbstractEventLoop) -> None:
         """Evaluate at each wake-up, until cancelled: the task of this rendered resource."""
         self.evaluate()
-        self.wakeup = asyncio.get_running_loop().create_future()
         while True:  # without a local or a block more than it needs: there are 200,000 of these frames
+            self.wakeup = loop.create_future()
             await self.wakeup
             self.evaluate()
-            self.wakeup = self.wakeup.get_loop().create_future()  # to ask for the running one costs a system call
 
     def evaluate(self) -> None:
         """Work out the status, once every state that it hangs on has been listed."""

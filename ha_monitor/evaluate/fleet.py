@@ -271,7 +271,7 @@ class Fleet:
             self._stumble(unit, str(problem))
             return
         unit.problem = None
-        unit.foreign = not all(spec.served for spec in rendering.entries)
+        unit.foreign = False in [spec.served for spec in rendering.entries]
         known = {entry.name: entry for entry in unit.entries}
         entries = [
             self._maker.entry(unit, spec, of, known.get(spec.name))
@@ -279,15 +279,13 @@ class Fleet:
         ]
         self._replace(unit, tuple(entries))
         for entry, spec in zip(entries, rendering.entries, strict=True):
-            if not self._workers.goes_on(entry, spec.props):
-                self._workers.stop(entry)
-                self._workers.start(entry, spec.props)
+            self._workers.see_to(entry, spec.props)
 
     def _replace(self, unit: Unit, entries: tuple[Entry, ...]) -> None:
         """Give a unit its entries: tasks of new ones start, those of dropped ones end."""
         unit.made()
         before, unit.entries = unit.entries, entries
-        kept = set(entries).intersection(before)
+        kept = set(entries).intersection(before) if before else ()
         for entry in before:
             if entry not in kept:
                 self._drop(entry)

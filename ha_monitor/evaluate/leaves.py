@@ -30,6 +30,7 @@ class Leaves:
         self.entries: Callable[[], Iterable[Entry]] = tuple
         """Gives the entries whose tasks were started and not stopped; a set of tasks would be another 16 MB."""
         self._running = 0
+        self._loop: asyncio.AbstractEventLoop  # to ask for the running one, task by task, costs a system call each
         self._failed: asyncio.Future[None] | None = None
         self._last_one: asyncio.Event | None = None
         """Set when the last task has ended, once nobody starts any more."""
@@ -44,7 +45,8 @@ class Leaves:
 
     async def __aenter__(self) -> Self:
         """Begin to own."""
-        self._failed = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._failed = self._loop.create_future()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -78,7 +80,7 @@ class Leaves:
 
     def start(self, entry: Entry) -> None:
         """Start an entry's task."""
-        task = self._create(entry.run())
+        task = self._create(entry.run(self._loop))
         # Out of asyncio.all_tasks(): 250 bytes each, and a list of 200,000 for a program that we are embedded in. This
         # is the documented way for a task that somebody else sees to the end of.
         asyncio.tasks._unregister_task(task)
@@ -88,8 +90,8 @@ class Leaves:
 
     def _create(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         if sys.version_info >= (3, 11):
-            return asyncio.get_running_loop().create_task(coroutine, name="entry", context=self._context)
-        return asyncio.get_running_loop().create_task(coroutine, name="entry")
+            return self._loop.create_task(coroutine, name="entry", context=self._context)
+        return self._loop.create_task(coroutine, name="entry")
 
     def stop(self, entry: Entry) -> None:
         """Cancel an entry's task, and what it waits for."""

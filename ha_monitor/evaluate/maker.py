@@ -62,8 +62,10 @@ class Maker:
             refs = tuple(entry_type.keys)
             if cls is not EtcdReader:  # whose ids were looked at as such already
                 refs = tuple([_checked(ref) for ref in refs])
-            alike = getattr(cls, "shared", False) and not hasattr(cls, "run")
-            return self._shared.setdefault(cls, entry_type) if alike else entry_type, refs
+            shared = self._shared.get(cls)
+            if shared is None and getattr(cls, "shared", False) and not hasattr(cls, "run"):
+                shared = self._shared[cls] = entry_type
+            return entry_type if shared is None else shared, refs
         except Exception as error:
             words = str(error) if isinstance(error, (ValueError, Problem)) else repr(error)
             if template.secrets:  # nobody knows which of them it has been given, and quotes
@@ -85,7 +87,8 @@ class Maker:
             return entry
         entry_type, refs = made
         states = [(self._watches.states(self._keyspace.states(ref.type), self._read_state), ref.id) for ref in refs]
-        unit.family.prefixes.update([view.prefix for view, _ in states])
+        for view, _ in states:
+            unit.family.prefixes.add(view.prefix)
         damping = self._damping.of(unit.family.type, spec.props)
         unit.family.damped |= damping is not None
         if known is not None and type(known.entry_type) is type(entry_type) and _hangs_on(known, states):

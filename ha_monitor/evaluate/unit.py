@@ -187,11 +187,10 @@ class Unit:
     def made(self) -> None:
         """Note the revisions of what its entries are made by: its config, its template, what its parameters are in."""
         family = self.family
-        self.config_revision = family.configs.revision(self.id)
-        self.revision = max(
-            self.revision, family.configs.known(self.id), family.made(),
-            *[view.known(id_) for view, id_, _ in self.hangs],
-        )  # fmt: skip
+        revision = self.config_revision = family.configs.revision(self.id)
+        self.revision = max(self.revision, revision or family.configs.absent, family.made())
+        for view, id_, _ in self.hangs:
+            self.revision = max(self.revision, view.known(id_))
 
     def cause(self, entry: Entry) -> int:
         """Give the revision that an entry is by what it is."""

@@ -34,9 +34,10 @@ class Workers:
         self._scopes: dict[Entry, anyio.CancelScope] = {}
         self._props: dict[Entry, Mapping[str, Any]] = {}
 
-    def start(self, entry: Entry, props: Mapping[str, Any]) -> None:
-        """Begin an entry's work, where its type has any."""
-        if hasattr(entry.entry_type, "run"):
+    def see_to(self, entry: Entry, props: Mapping[str, Any]) -> None:
+        """Have an entry's work go on, where its type has any: begun anew unless it has just these properties."""
+        if hasattr(entry.entry_type, "run") and not self.goes_on(entry, props):
+            self.stop(entry)
             scope = self._scopes[entry] = anyio.CancelScope()
             self._props[entry] = props
             self._tasks.start_soon(self._run, entry, scope, name=f"plugin {entry.name}")

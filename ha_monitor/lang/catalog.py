@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_PREFIX = "/v2.0/"
 _GATEWAY_ID = "_gw_id"
+_REMEMBERED = 1_000  # types; chosen: more than any site has, and no room for all that strangers may think of
 _VERSION = re.compile(r"/v\d+(\.\d+)*$")
 
 
@@ -71,7 +72,12 @@ class Catalog:
 
     def prefix(self, type_: str) -> str:
         """Return the path above the ids of ``type_``, such as ``/v2.0/ha_interfaces``, without a slash at its end."""
-        return self._prefixes.get(type_) or _DEFAULT_PREFIX + plural(type_)
+        prefix = self._prefixes.get(type_)
+        if prefix is None:
+            prefix = _DEFAULT_PREFIX + plural(type_)
+            if len(self._prefixes) < _REMEMBERED:  # it is asked for again with each resource
+                self._prefixes[type_] = prefix
+        return prefix
 
     def type_of(self, prefix: str) -> str | None:
         """Return the type whose schema names ``prefix``; ``None`` where no schema does."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ha_monitor.errors import Problem
-from ha_monitor.lang.ids import check_id, id_text, quote
+from ha_monitor.lang.ids import check_id, id_text, is_id, quote
 
 if TYPE_CHECKING:
     from ha_monitor.lang.kinds import Kind
@@ -52,7 +52,8 @@ def _check_props(name: str, props: Mapping[str, object], kind: Kind, blame: Blam
             what = "is empty" if prop in props else "is missing"
             raise Problem(f"entry {quote(name)} ({props['type']}): its {prop} {what}{why}")
     for prop in kind.ids:
-        if props.get(prop) is not None:
+        value = props.get(prop)
+        if value is not None and not (isinstance(value, str) and is_id(value)):  # hardly any, and without a call more
             _check_id(name, prop, props)
 
 

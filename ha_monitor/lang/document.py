@@ -6,7 +6,8 @@ Which properties stay text is told by the caller, for each entry type.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ha_monitor.errors import Problem
 from ha_monitor.lang import yaml_tree
@@ -21,8 +22,7 @@ RESERVED = frozenset({"version"})
 """Names that no entry may have: the published record uses them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """``entries``: name to properties, in the order of the text. ``extras``: the other top-level keys."""
 
     entries: dict[str, dict[str, object]]

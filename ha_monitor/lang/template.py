@@ -10,6 +10,8 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import Struct
+
 from ha_monitor.errors import Problem
 from ha_monitor.lang.checks import check_entry
 from ha_monitor.lang.document import Document, build_document
@@ -34,7 +36,7 @@ MAX_PARAMETERS = 1_000
 """Parameters of a template; chosen: 50 times the largest real one."""
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True):
     """A rendered resource: ``props`` are its properties with its type, ``served`` whether this service evaluates it."""
 
     name: str
@@ -43,7 +45,7 @@ class Entry(NamedTuple):
     props: Mapping[str, object]
 
 
-class Rendering(NamedTuple):
+class Rendering(Struct, frozen=True):
     """What a template makes of one resource.
 
     ``parameters`` lacks those whose mapping has a problem. ``entries`` are in template order, those before a problem

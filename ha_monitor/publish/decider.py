@@ -157,9 +157,8 @@ class Decider:
 
     def changed(self, family: Family, id_: str) -> None:
         """Note that the watch brought another record than the one we knew."""
-        key = (family, id_)
-        standing = None if family.records is None else _value(family.records.cell(id_))
-        if key not in self._doubtful or standing != self._doubtful[key]:
+        sent = self._doubtful.get((family, id_))
+        if sent is None or family.records is None or _value(family.records.cell(id_)) != sent:
             self._not_ours(family, id_)
 
     def _not_ours(self, family: Family, id_: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 _ENVELOPE = frozenset({"body", "version", "marked_for_deletion"})
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """A config or a template: its body and the version to publish with. ``ended``: it is marked for deletion."""
 
     body: Mapping[str, Any]

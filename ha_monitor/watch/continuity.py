@@ -47,9 +47,10 @@ class Continuity:
     def listed(self, items: Sequence[rpc.KeyValue]) -> None:
         """Note items of a list."""
         if items:
-            newest = max(items, key=_revision)
-            if newest.mod_revision > self._newest.revision:
-                self._newest = _Newest(newest.key, newest.mod_revision, deleted=False)
+            revisions = [item.mod_revision for item in items]
+            newest = max(revisions)
+            if newest > self._newest.revision:
+                self._newest = _Newest(items[revisions.index(newest)].key, newest, deleted=False)
 
     def happened(self, events: Sequence[rpc.Event]) -> None:
         """Note events of the watch."""
@@ -82,8 +83,3 @@ class Continuity:
             return False
         self._connection = connection
         return True
-
-
-def _revision(item: rpc.KeyValue) -> int:
-    revision: int = item.mod_revision
-    return revision

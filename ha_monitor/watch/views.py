@@ -83,11 +83,13 @@ class View:
 
     def put_items(self, items: Sequence[rpc.KeyValue]) -> Iterator[None]:
         """Take some items of a list. Yields between slices of the work, so that the event loop may have its turn."""
+        seen, is_ours, put, first = self._seen, self._is_ours, self._put, self._lists == 1
         for number, item in enumerate(items, 1):
             key = item.key
-            if self._seen is not None and self._is_ours(key):
-                self._seen.add(key)
-                self._put(key, item)
+            if seen is not None and is_ours(key):
+                if not first:
+                    seen.add(key)
+                put(key, item)
             else:
                 self._others.add(key)
             if not number % ITEMS_IN_A_SLICE:

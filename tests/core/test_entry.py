@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -72,7 +73,7 @@ async def test_a_deadline_that_passes_between_two_looks_at_the_clock_is_not_slep
     in_the_end = (Status.FAIL, "no state for 60 s") if heard else (Status.UNKNOWN, "etcd can't be heard")
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(entry.run)
+            tasks.start_soon(entry.run, asyncio.get_running_loop())
             while verdict() != in_the_end:
                 await anyio.lowlevel.checkpoint()
             host.hear(True)
@@ -103,7 +104,7 @@ async def test_a_state_that_changes_and_changes_back_in_one_reply_wakes_nobody()
     for _ in view.list_ends(0):
         pass
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(entry.run)
+        tasks.start_soon(entry.run, asyncio.get_running_loop())
         await anyio.wait_all_tasks_blocked()
         bring(up)
         await anyio.wait_all_tasks_blocked()

@@ -29,7 +29,7 @@ class Reluctant:
     def rest(self) -> None:
         pass
 
-    async def run(self) -> None:
+    async def run(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
             self.began.set()
             await asyncio.Event().wait()
