@@ -62,8 +62,10 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def local_time(at: str) -> str:
-    """Give the time of day here, of a time as it goes over HTTP."""
-    return f"{parsed(at).astimezone():%H:%M:%S}"
+    """Give the time of day here, of a time as it goes over HTTP; of another day than today, with its date."""
+    here = parsed(at).astimezone()
+    is_today = here.date() == datetime.now().astimezone().date()
+    return f"{here:%H:%M:%S}" if is_today else f"{here:%Y-%m-%d %H:%M:%S}"
 
 
 def parsed(at: str) -> datetime:

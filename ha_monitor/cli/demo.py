@@ -17,7 +17,7 @@ from ha_monitor.cli.http import listener, url
 from ha_monitor.cli.logs import set_up
 from ha_monitor.cli.options import TextOption
 from ha_monitor.cli.progress import progress, until_synced
-from ha_monitor.cli.table import board, console_here, transition_line
+from ha_monitor.cli.table import board, console_here, draws, transition_line
 from ha_monitor.demo.etcd_process import EtcdMissing, running_etcd
 from ha_monitor.demo.play import play_on, play_once
 from ha_monitor.demo.site import INTERFACES, sample_site
@@ -130,7 +130,7 @@ async def _show(listening: socket.socket | None) -> None:
             tasks.start_soon(serve, create_app(monitor), listening)
             _say(f"the page is on {url(listening)}/")
         where = "" if listening is None else f"; the page: {url(listening)}/"
-        await (_live(console, monitor, where) if console.is_terminal else _lines(monitor))
+        await (_live(console, monitor, where) if draws(console) else _lines(monitor))
 
 
 async def _lines(monitor: HaMonitor) -> None:

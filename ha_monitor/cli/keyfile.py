@@ -1,4 +1,4 @@
-"""A file of keys, ``{KEY: VALUE}`` as one JSON object: what ``load`` puts, and what questions go by."""
+"""A file of keys, ``{KEY: VALUE}`` as one JSON object: what ``load`` and ``plan`` change, and what questions go by."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ if TYPE_CHECKING:
     from io import TextIOWrapper
 
 
-def read_keys(file: TextIOWrapper) -> list[tuple[str, bytes]]:
-    """Give the keys and values of a file. Raises ``click.UsageError`` in words for a wrong one."""
-    return [_item(file.name, key, value) for key, value in _object(file).items()]
-
-
 def read_changes(file: TextIOWrapper) -> dict[str, bytes | None]:
-    """Give the keys of a file and what they are to become: a ``null`` deletes. Raises as :func:`read_keys`."""
+    """Give the keys of a file and what they are to become: a ``null`` deletes.
+
+    Raises ``click.UsageError`` in words for a wrong file.
+    """
     return {
         key: None if value is None else data
         for (key, value), (_, data) in ((item, _item(file.name, *item)) for item in _object(file).items())
     }
+
+
+def read_keys(file: TextIOWrapper) -> dict[str, bytes]:
+    """Give the keys that are there once a file was loaded into an empty etcd. Raises as :func:`read_changes`."""
+    return {key: value for key, value in read_changes(file).items() if value is not None}
 
 
 def _object(file: TextIOWrapper) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""``ha-monitor load``: puts a JSON object of keys and values into etcd."""
+"""``ha-monitor load``: puts a JSON object of keys and values into etcd, and deletes those that are ``null``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
-from ha_monitor.cli.keyfile import read_keys
+from ha_monitor.cli.keyfile import read_changes
 from ha_monitor.cli.once import QUIET
 from ha_monitor.cli.options import settings_options
 from ha_monitor.errors import EtcdError, EtcdNoSpace, EtcdRefused, EtcdUnavailable
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from io import TextIOWrapper
 
     from ha_monitor.settings import Settings
+
+    _Change = tuple[str, bytes | None]
 
 _BYTES = 1024 * 1024
 """Most that is put at once: etcd refuses requests above 1.5 MiB (its ``--max-request-bytes`` default)."""
@@ -40,18 +42,18 @@ _BYTES = 1024 * 1024
 def load(file: TextIOWrapper, settings: Settings, wait: float) -> None:
     """Put the keys of a JSON object {KEY: VALUE} into etcd; FILE may be - for standard input.
 
-    A value that is text is put as it is, any other as compact JSON. Exit code 1 where etcd could not be reached
-    or did not take the keys.
+    A value that is text is put as it is, null deletes the key, and any other is put as compact JSON. Exit code 1
+    where etcd could not be reached or did not take the keys.
     """
-    sys.exit(anyio.run(_load, settings, read_keys(file), wait))
+    sys.exit(anyio.run(_load, settings, list(read_changes(file).items()), wait))
 
 
-def _batches(values: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+def _batches(values: Iterable[_Change]) -> Iterator[list[_Change]]:
     """Give the keys in portions that fit into one request each; what is too large by itself stands alone."""
-    batch: list[tuple[str, bytes]] = []
+    batch: list[_Change] = []
     size = 0
     for key, value in values:
-        more = len(key.encode()) + len(value)
+        more = len(key.encode()) + len(value or b"")
         if batch and size + more > _BYTES:
             yield batch
             batch, size = [], 0
@@ -61,7 +63,7 @@ def _batches(values: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, by
         yield batch
 
 
-async def _load(settings: Settings, values: list[tuple[str, bytes]], wait: float) -> int:
+async def _load(settings: Settings, values: list[_Change], wait: float) -> int:
     batches = list(_batches(values))
     backoff = Backoff()
     fault: EtcdError | None = None
@@ -83,7 +85,8 @@ async def _load(settings: Settings, values: list[tuple[str, bytes]], wait: float
                     del batches[0]
                     backoff.reset()
                     patience.deadline = anyio.current_time() + wait
-        click.echo(f"{count} keys put")
+        deleted = sum(value is None for _, value in values)
+        click.echo(f"{count - deleted} keys put" + (f", {deleted} deleted" if deleted else ""))
         return 0
     click.echo(f"given up after {wait:g} s: {fault or 'no answer'} ({count} of {len(values)} keys put)", err=True)
     return 1

@@ -52,7 +52,7 @@ async def evaluated(settings: Settings, data: TextIOWrapper | None) -> AsyncIter
     etcd is waited for; why it is waited for is said on stderr now and then.
     """
     set_up("console", "error")
-    keys = None if data is None else dict(read_keys(data))
+    keys = None if data is None else read_keys(data)
     async with HaMonitor(settings.model_copy(update={"publish": "none"}), keys=keys) as monitor:
         with progress(lambda words: click.echo(words, err=True)) as shown:
             await until_synced(monitor, shown)
@@ -67,7 +67,7 @@ async def snapshot(settings: Settings, data: TextIOWrapper | None) -> Snapshot:
     set_up("console", "error")
     collect_rarely()
     if data is not None:
-        return Snapshot.of(dict(read_keys(data)))
+        return Snapshot.of(read_keys(data))
     backoff, said = Backoff(), 0.0
     async with open_client(settings) as client:
         while True:

@@ -36,7 +36,7 @@ def plan(
 ) -> None:
     """Tell what would be otherwise if the keys of FILE were put into etcd; nothing is written.
 
-    FILE holds a JSON object {KEY: VALUE} as for load, with null for a key that is to be deleted; - is standard input.
+    FILE holds a JSON object {KEY: VALUE} as for load; - is standard input.
     Everything in etcd is read at one revision and evaluated without and with these keys, each time to what it comes
     to once every timeout has passed and every record that others read is published.
 

@@ -65,6 +65,10 @@ class Look(NamedTuple):
     """One letter for each resource that there is."""
     shown: shapes.Resources
     group: shapes.Group
+    types: tuple[str, ...] = ()
+    """All types that there are."""
+    lacks: str = ""
+    """The type that was asked for, where there is none of that name."""
 
     @property
     def proven_at(self) -> str | None:
@@ -74,6 +78,8 @@ class Look(NamedTuple):
     @property
     def fault(self) -> str:
         """Why it is not to be trusted; empty where it is."""
+        if self.ready.ready and self.lacks:
+            return f"there is no type {self.lacks}; types: {', '.join(self.types) or 'none'}"
         if self.ready.ready:
             return ""
         proven = self.proven_at
@@ -92,8 +98,9 @@ class Remote:
         map_ = await self._ask("/api/v1/map", shapes.Map)
         shown = await self._ask("/api/v1/resources", shapes.Resources, {**query, "order": "health"})
         group = await self._ask("/api/v1/group", shapes.Group)
-        wanted = query.get("type") or None
-        return Look(ready, "".join(each.codes for each in map_.types if wanted in (None, each.type)), shown, group)
+        wanted, types = str(query.get("type") or ""), tuple(each.type for each in map_.types)
+        letters = "".join(each.codes for each in map_.types if wanted in ("", each.type))
+        return Look(ready, letters, shown, group, types, "" if wanted in types else wanted)
 
     async def everything(self, query: Query) -> Look:
         """Give all resources that are asked for, by type and id."""

@@ -10,8 +10,8 @@ import anyio
 import click
 import msgspec
 
-from ha_monitor.cli.remote import Unreachable, remote, token_option, url_option
-from ha_monitor.cli.table import board, console_here
+from ha_monitor.cli.remote import remote, token_option, url_option
+from ha_monitor.cli.table import board, console_here, show
 from ha_monitor.cli.watch import watch_lines, watch_live
 from ha_monitor.text import local_time
 
@@ -62,7 +62,7 @@ def status(
 
 async def _run(url: str, token_file: Path | None, show: _Show, query: Query) -> None:
     """Show it, to the end or until a signal."""
-    fault: Unreachable | None = None
+    fault: BaseException | None = None
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with remote(url, token_file) as monitor, anyio.create_task_group() as tasks:
 
@@ -73,7 +73,7 @@ async def _run(url: str, token_file: Path | None, show: _Show, query: Query) -> 
             tasks.start_soon(stop)
             try:
                 await show(monitor, query)
-            except Unreachable as error:  # the task group would wrap it
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the task group would wrap it: nobody reads on, say
                 fault = error
             tasks.cancel_scope.cancel()
     if fault is not None:
@@ -91,7 +91,7 @@ async def _all(monitor: Remote, query: Query) -> None:
 async def _once(monitor: Remote, query: Query) -> None:
     look = await monitor.look(query)
     console = console_here()
-    console.print(board(look.fault, (), look.letters, look.shown.resources, console.width, look.group))
+    show(console, board(look.fault, (), look.letters, look.shown.resources, console.width, look.group))
     if (shown := len(look.shown.resources)) < look.shown.total:
         console.print(f"{shown:,} of {look.shown.total:,} shown; --limit, --type, --status and --search choose")
     if not look.fault and look.proven_at is not None:

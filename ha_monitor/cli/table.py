@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.table import Table
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _WIDE = 110  # columns from which on there is room for a column that says why
 _PLAIN = 200  # columns where there is no terminal
+_NAME = 120  # characters that are shown of a name
 
 _STYLES = {"X": "bold red", "P": "bold magenta", "S": "bold yellow", "D": "yellow", "?": "dim", "U": "green"}
 _ENTRY_STYLES = {"UP": "green", "DOWN": "bold red", "FAIL": "bold red", "UNKNOWN": "dim"}
@@ -46,6 +48,21 @@ def console_here() -> Console:
     return console
 
 
+def show(console: Console, shown: RenderableType) -> None:
+    """Print something; without the blanks at the ends of lines where there is no terminal, which wrap in a pager."""
+    if console.is_terminal:
+        console.print(shown)
+        return
+    with console.capture() as capture:
+        console.print(shown)
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def draws(console: Console) -> bool:
+    """Tell whether a table can be drawn anew in its place."""
+    return console.is_terminal and not console.is_dumb_terminal
+
+
 def board(
     fault: str,
     news: Sequence[str],
@@ -63,8 +80,9 @@ def board(
         parts += [Text(printable(fault), "bold red"), ""]
     if news:
         parts += [Text("\n".join(news)), ""]
-    worst = next((code for code in _WORDS if code in letters), "U")
-    parts.append(Text(headline(letters), _STYLES[worst]))
+    if letters or not fault:
+        worst = next((code for code in _WORDS if code in letters), "U")
+        parts.append(Text(headline(letters), _STYLES[worst]))
     if group is not None and group.name is not None:
         parts.append(Text(printable(group_line(group)), "bold red" if group.unowned or group.fault else ""))
     parts.append(resources_table(resources, width))
@@ -99,8 +117,12 @@ def headline(letters: str) -> str:
 def resources_table(resources: Iterable[Resource], width: int) -> Table:
     """Give a table with a line for each resource: status, since when, active side, every entry, and why.
 
-    :param width: columns of the terminal; where they are few, why stands below the entries.
+    :param width: columns of the terminal; where they are few, a resource takes several lines, and nothing is cut off.
     """
+    return _wide(resources) if width >= _WIDE else _narrow(resources)
+
+
+def _wide(resources: Iterable[Resource]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("status", no_wrap=True)
     table.add_column("type", no_wrap=True, max_width=24)
@@ -108,27 +130,57 @@ def resources_table(resources: Iterable[Resource], width: int) -> Table:
     table.add_column("since", justify="right", no_wrap=True)
     table.add_column("active", no_wrap=True, max_width=20)
     table.add_column("sides", overflow="fold", min_width=12)
-    if width >= _WIDE:
-        table.add_column("why", overflow="fold")
+    table.add_column("why", overflow="fold")
     now = time.time()
     for resource in resources:
         code = _code(resource)
-        marked = f"{resource.status} {_MARKS[code]}" if code in _MARKS else resource.status
-        sides = Text(", ").join(
-            Text.assemble(f"{printable(name)} ", (entry.status, _ENTRY_STYLES[entry.status]))
-            for name, entry in resource.entries.items()
-        )
-        why = Text(printable(_why(resource)))
-        wide = (sides, why) if width >= _WIDE else (Text("\n").join(part for part in (sides, why) if part),)
         table.add_row(
-            Text(f"{code} {marked}", _STYLES[code]),
+            Text(" ".join(_state(resource, code)), _STYLES[code]),
             printable(resource.type),
-            Text(printable(resource.name or resource.id)),
+            _name(resource),
             _ago(resource.since, now),
             printable(resource.active or "none"),
-            *wide,
+            Text(", ").join(_sides(resource)),
+            Text(printable(_why(resource))),
         )
     return table
+
+
+def _narrow(resources: Iterable[Resource]) -> Table:
+    """What a resource is stands below its name, and why below its sides."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("status", no_wrap=True)
+    table.add_column("resource", overflow="fold", ratio=1)
+    table.add_column("sides, why", overflow="fold", ratio=1)
+    now = time.time()
+    for resource in resources:
+        code = _code(resource)
+        what = f"{resource.type}, active {resource.active or 'none'}, {_ago(resource.since, now)}"
+        why = Text(printable(_why(resource)))
+        table.add_row(
+            Text("\n  ".join(_state(resource, code)), _STYLES[code]),
+            Text("\n").join((_name(resource), Text(printable(what), "dim"))),
+            Text("\n").join(part for part in (*_sides(resource), why) if part),
+        )
+    return table
+
+
+def _state(resource: Resource, code: str) -> tuple[str, ...]:
+    """Give letter and status, and what that comes of."""
+    state = f"{code} {resource.status}"
+    return (state, _MARKS[code]) if code in _MARKS else (state,)
+
+
+def _name(resource: Resource) -> Text:
+    name = printable(resource.name or resource.id)
+    return Text(name if len(name) <= _NAME else f"{name[:_NAME]}…")
+
+
+def _sides(resource: Resource) -> list[Text]:
+    return [
+        Text.assemble(f"{printable(name)} ", (entry.status, _ENTRY_STYLES[entry.status]))
+        for name, entry in resource.entries.items()
+    ]
 
 
 def transition_line(change: Transition) -> str:

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from ha_monitor.cli.remote import Unreachable
-from ha_monitor.cli.table import board, console_here, transition_line
+from ha_monitor.cli.table import board, console_here, draws, transition_line
 from ha_monitor.text import printable
 from ha_monitor.transition import Transition
 
@@ -31,11 +31,11 @@ async def watch_live(monitor: Remote, query: Query) -> None:
     from rich.live import Live
 
     console = console_here()
-    if not console.is_terminal:
+    if not draws(console):
         await watch_lines(monitor, query, as_json=False)
         return
     view = _View(monitor, query)
-    with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
+    with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="ellipsis") as live:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(view.follow)
             while True:

@@ -135,12 +135,15 @@ class EtcdClient:
         """Run a transaction."""
         return await self.call(doing, lambda c: c.kv.Txn(request, timeout=CALL_TIMEOUT, metadata=c.metadata))
 
-    async def put_many(self, items: Iterable[tuple[str, bytes]]) -> int:
-        """Put keys, up to 128 in a transaction; give how many."""
+    async def put_many(self, items: Iterable[tuple[str, bytes | None]]) -> int:
+        """Put keys, or delete those whose value is ``None``, up to 128 in a transaction; give how many."""
         batch: list[rpc.RequestOp] = []
         count = 0
         for key, value in items:
-            batch.append(rpc.RequestOp(request_put=rpc.PutRequest(key=key.encode(), value=value)))
+            if value is None:
+                batch.append(rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=key.encode())))
+            else:
+                batch.append(rpc.RequestOp(request_put=rpc.PutRequest(key=key.encode(), value=value)))
             count += 1
             if len(batch) == PUTS_IN_A_TRANSACTION:
                 await self.txn(rpc.TxnRequest(success=batch), "put")

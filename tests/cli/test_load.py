@@ -24,6 +24,14 @@ def test_load_puts_text_as_it_is_and_anything_else_as_compact_json(etcd: Etcd, t
     assert etcd.items("/") == {"/a": "plain é".encode(), "/b": b'{"x":[1,null]}', "/c": b"", "/d": b"5"}
 
 
+def test_load_deletes_what_is_null_as_plan_says_that_it_will(etcd: Etcd) -> None:
+    etcd.put("/a", b"old")
+    ended = command("load", "-", "--etcd", etcd.url, stdin=b'{"/a": null, "/b": "new", "/c": null}')
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == b"1 keys put, 2 deleted\n"
+    assert etcd.items("/") == {"/b": b"new"}
+
+
 def test_load_reads_standard_input_and_many_keys(etcd: Etcd) -> None:
     ended = command("load", "-", "--etcd", etcd.url, stdin=json.dumps({f"/k{n}": str(n) for n in range(300)}).encode())
     assert ended.returncode == 0

@@ -79,6 +79,44 @@ def test_some_of_them_are_chosen(pairs: list[site.HaInterface], service: StartSe
     assert "1 of 3 shown" in status(url, "--limit", "1").stdout.decode()
 
 
+def test_a_type_that_is_not_there_is_told(pairs: list[site.HaInterface], service: StartService) -> None:
+    ended = status(service().url, "--type", "ha_interfaec")
+    assert ended.returncode == 0
+    assert ended.stdout.decode().splitlines()[0] == "there is no type ha_interfaec; types: ha_interface"
+    assert b"no resources are monitored" not in ended.stdout
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 109, 110, 200])
+def test_no_name_and_no_status_is_cut_off(
+    pairs: list[site.HaInterface], service: StartService, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = status(service().url).stdout.decode()
+    assert max(len(line) for line in shown.splitlines()) <= width
+    for words, times in (("UP", 4), ("DEGRADED", 1), ("failed-over", 1), ("primary DOWN", 2), ("secondary UP", 2)):
+        assert len(re.findall(rf"\b{words}\b", shown)) == times, shown
+    assert not [line for line in shown.splitlines() if line != line.rstrip()]
+
+
+def test_who_reads_no_further_gets_no_traceback(pairs: list[site.HaInterface], service: StartService) -> None:
+    line = [sys.executable, "-W", "error", "-m", "ha_monitor", "status", "--url", service().url, "--limit", "1"]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()
+
+
+def test_a_terminal_that_can_draw_nothing_has_lines(own_etcd: Etcd, service: StartService) -> None:
+    pair = site.HaInterface("pair")
+    own_etcd.txn(site.ha_template() | pair.keys())
+    with Terminal("status", "--watch", "--url", service(etcd=own_etcd).url, TERM="dumb") as terminal:
+        terminal.wait_for("ready")
+        own_etcd.put(pair.primary_state, site.DOWN)
+        terminal.wait_for("primary UP -> DOWN")
+        assert terminal.interrupt() == 0
+
+
 def test_json_has_all_of_a_large_fleet(etcd: Etcd, service: StartService) -> None:
     fleet = [site.HaInterface(f"{number:04}") for number in range(1_100)]
     for start in range(0, len(fleet), 40):
@@ -152,7 +190,7 @@ def test_a_monitor_that_is_not_ready_is_shown_with_its_reason(service: StartServ
     ended = status(running.url)
     assert ended.returncode == 0
     assert b"NOT READY: etcd can't be heard" in ended.stdout
-    assert b"no resources are monitored" in ended.stdout
+    assert b"no resources are monitored" not in ended.stdout  # which nobody knows
     shown = json.loads(status(running.url, "--json").stdout)
     assert shown["ready"] is False
     assert shown["reason"]
