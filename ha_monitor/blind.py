@@ -5,6 +5,7 @@ What is said instead stands in the faces only: records stay as they are, and are
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from ha_monitor.evaluate.unit import Family, Unit
     from ha_monitor.model import Status
     from ha_monitor.sight import Sight
+
+log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.5
 """Seconds between two looks. Whoever asks is answered by the moment; this is for those who are told."""
@@ -82,6 +85,10 @@ class Blindness:
 
     async def _turn(self, family: Family, before: Seen, seen: Seen) -> None:
         ids = tuple(family.units)
+        if seen.instead is None:
+            log.info("%s: what is said of its %d resources can be proven again", family.type, len(ids))
+        else:
+            log.warning("%s: all of its %d resources are %s: %s", family.type, len(ids), seen.instead, seen.reason)
         untold = set(ids)
         self._turns[family.type] = _Turn(before, seen, untold)
         for start in range(0, len(ids), _SLICE):
@@ -120,5 +127,5 @@ def _turned(unit: Unit, before: Status | None, seen: Seen, at: float) -> Iterato
             yield Change(
                 unit.family.type, unit.id, entry.name, old, new, instead or unit.status,
                 None if instead else unit.active, unit.cause(entry), at,
-                seen.reason if instead else entry.why,
+                seen.reason if instead else entry.why, blind=True,
             )  # fmt: skip

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ha_monitor.text import rfc3339
 from ha_monitor.watch.maintenance import MaintenanceView
 
 if TYPE_CHECKING:
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 
     from ha_monitor.clock import Clock, Timer
     from ha_monitor.model import Maintenance
+
+log = logging.getLogger(__name__)
 
 LONGEST_WAIT = 60.0
 """Seconds after which the time is looked at again, at the most: ``until`` is by a clock that somebody may set."""
@@ -62,7 +66,7 @@ class Maintained:
 
     def _changed(self, type_: str, id_: str) -> None:
         self._look((type_, id_))
-        self._on_change(type_, id_)
+        self._tell(type_, id_)
 
     def _look(self, at: tuple[str, str]) -> None:
         """Note whether a resource is frozen, and have the clock looked at again where it has a word in it."""
@@ -85,4 +89,15 @@ class Maintained:
         was_frozen = at in self._frozen
         self._look(at)
         if (at in self._frozen) is not was_frozen:  # a timer may come a hair too early
-            self._on_change(*at)
+            self._tell(*at)
+
+    def _tell(self, type_: str, id_: str) -> None:
+        frozen = self._frozen.get((type_, id_))
+        until = "" if frozen is None or frozen.until is None else f" until {rfc3339(frozen.until)}"
+        words = (
+            "its maintenance is over"
+            if frozen is None
+            else f"in maintenance{until}: {frozen.reason or 'no reason given'}"
+        )
+        log.info("%s/%s: %s", type_, id_, words, extra={"type": type_, "id": id_})
+        self._on_change(type_, id_)

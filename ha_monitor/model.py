@@ -96,7 +96,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
     ``status`` and ``active`` are the resource's after it; ``revision`` is the etcd revision that caused it, and
     ``reason`` says in words why the entry is what it is now. For one entry, ``revision`` never goes back as
-    long as etcd's does not.
+    long as etcd's does not. ``blind``: only what is said is another one, by ``on-blind``, or no longer by that.
     """
 
     type: str
@@ -109,6 +109,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     revision: int
     at: float
     reason: str
+    blind: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from ha_monitor.evaluate.workers import Workers
 from ha_monitor.explain.absent import absent
 from ha_monitor.explain.around import circumstances
 from ha_monitor.explain.explainer import Explainer, Moment, undated
-from ha_monitor.faultlog import FaultLog
+from ha_monitor.faultlog import FaultLog, ProblemLog
 from ha_monitor.history import History
 from ha_monitor.maintained import Maintained
 from ha_monitor.measures import Measures, PublishMeasures, WatchMeasures
@@ -93,6 +93,7 @@ class HaMonitor:
         self._broadcast = Broadcast()
         self._history = History()
         self._faults = FaultLog(self._clock, "etcd is heard and every watch is caught up")
+        self._problems = ProblemLog(self._clock)
         self._synced = asyncio.Event()
         self._fatal: EtcdRefused | GroupRefused | None = None
         self._tasks: TaskGroup
@@ -195,6 +196,7 @@ class HaMonitor:
             self._publisher.still_heard = self._is_alive
         self._fleet.still_heard = self._is_alive
         self._fleet.on_changes = self._changed
+        self._fleet.on_problem = self._problem_changed
         self._fleet.on_idle = self._turn
         self._explainer = Explainer(
             self._fleet, self._watches, keyspace, up_values=settings.up_values,
@@ -268,6 +270,11 @@ class HaMonitor:
             self._broadcast.send(changes)
             self._history.add(changes)
 
+    def _problem_changed(self, unit: Unit) -> None:
+        family, problem = unit.family, unit.problem
+        if problem is None or problem != family.problem:  # of the template that is said once
+            self._problems.note(family.type, unit.id, problem)
+
     def _maintenance_changed(self, type_: str, id_: str) -> None:
         self._fleet.seen_otherwise()
         family = self._fleet.families.get(type_)
@@ -330,7 +337,10 @@ class HaMonitor:
         return self._synced.is_set()
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Give where (``plugin NAME``, ``template ID`` or ``TYPE/ID``) and words of all problems there are."""
+        """Give where and words of all problems there are.
+
+        Where is ``plugin NAME``, ``template ID``, ``TYPE/ID``, ``type TYPE`` or ``maintenance TYPE/ID``.
+        """
         for name, words in self._plugins.problems:
             yield f"plugin {name}", words
         for template_id, words in self._templates.problems():
@@ -339,6 +349,13 @@ class HaMonitor:
             found = ((unit.id, unit.problem or self._trouble(unit)) for unit in family.units.values())
             for id_, words in sorted((id_, words) for id_, words in found if words is not None):
                 yield f"{type_}/{id_}", words
+        for type_ in self._settings.types:
+            named = self._fleet.families.get(type_)
+            if named is None or named.template_id is None:
+                yield f"type {type_}", "it is named by --types, and has no template"
+        for type_, id_ in sorted(self._maintained.names()):
+            if self.get(type_, id_) is None:
+                yield f"maintenance {type_}/{id_}", "it freezes nothing: there is no such resource"
 
     @contextlib.asynccontextmanager
     async def changes(self, queued: int = QUEUED) -> AsyncIterator[Subscription]:
@@ -378,7 +395,7 @@ class HaMonitor:
         return Measures(
             self._watches.revision, watches, publish, dict(self._fleet.transitions), self._roll.problems(),
             blind={type_: self._sight.of(family).instead is not None for type_, family in families},
-            maintenance=len(self._maintained),
+            maintenance=sum(self.get(type_, id_) is not None for type_, id_ in self._maintained.names()),
         )  # fmt: skip
 
     def readiness(self) -> Readiness:

@@ -48,9 +48,12 @@ async def _check(settings: Settings, data: TextIOWrapper | None, as_json: bool) 
 
 
 def _named(monitor: HaMonitor, where: str) -> dict[str, str | None]:
-    """Take apart where a problem is: ``plugin X``, ``template X`` or ``TYPE/ID``."""
+    """Take apart where a problem is: ``plugin X``, ``template X``, ``type X``, or ``TYPE/ID``, frozen or not."""
     if where.startswith("plugin "):
         return {"type": None, "id": None, "template": None}
+    if where.startswith("type "):
+        return {"type": where.removeprefix("type "), "id": None, "template": None}
+    where = where.removeprefix("maintenance ")
     if where.startswith("template "):
         return {"type": None, "id": None, "template": where.removeprefix("template ")}
     type_, _, id_ = where.partition("/")

@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
-from ha_monitor.text import printable
+from ha_monitor.text import printable, rfc3339
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -48,8 +48,12 @@ def set_up(form: str, level: str) -> None:
     if form == "json":
         from pythonjsonlogger.json import JsonFormatter
 
+        class Timed(JsonFormatter):
+            def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+                return rfc3339(record.created) or ""
+
         handler.setFormatter(
-            JsonFormatter(
+            Timed(
                 "%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields={"levelname": "level", "asctime": "at"}
             )
         )

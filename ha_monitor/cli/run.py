@@ -6,6 +6,7 @@ import contextlib
 import functools
 import logging
 import signal
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,10 @@ from ha_monitor.cli.notify import keep_notified
 from ha_monitor.cli.options import settings_options
 from ha_monitor.cli.progress import progress, until_synced
 from ha_monitor.hooks.service import Hooks
-from ha_monitor.model import Change, Resync
+from ha_monitor.model import Change, Resync, Status
 from ha_monitor.monitor import HaMonitor
 from ha_monitor.statusfile import keep_status_file
+from ha_monitor.text import duration
 
 if TYPE_CHECKING:
     import socket
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from ha_monitor.settings import Settings
 
 log = logging.getLogger("ha_monitor")
+
+_LOOK = 1.0  # seconds between two looks at readiness, whose turn no change tells
 
 AT_ONCE, PAUSE = 10, 0.01
 """Lines that are logged in one go, and the seconds before that: what is published goes before what is said of it, and a
@@ -49,9 +53,18 @@ def run(settings: Settings) -> None:
         if path is not None and not path.parent.is_dir():
             raise click.UsageError(f"{option} {path}: there is no folder {path.parent}")
     collect_rarely()
+    log.info("ha_monitor %s: etcd %s; %s", version("ha-monitor"), ", ".join(settings.etcd), _work(settings))
     listening = listener(settings.listen)
     with listening or contextlib.nullcontext():
         anyio.run(_serve, settings, listening, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+
+
+def _work(settings: Settings) -> str:
+    """Say what this service does, in a few words."""
+    types = f"types {', '.join(settings.types)}" if settings.types else "all types"
+    publishes = "publishes nothing" if settings.publish == "none" else f"publishes as {settings.publish}"
+    group = f", in group {settings.group}" if settings.group else ""
+    return f"{types}; {publishes}{group}"
 
 
 async def _serve(settings: Settings, listening: socket.socket | None) -> None:
@@ -59,6 +72,7 @@ async def _serve(settings: Settings, listening: socket.socket | None) -> None:
         async with HaMonitor(settings) as monitor, anyio.create_task_group() as tasks:
             tasks.start_soon(keep_out_of_it, monitor)
             tasks.start_soon(_log_changes, monitor, settings.log_format == "console")
+            tasks.start_soon(_log_readiness, monitor)
             if settings.status_file is not None:
                 keep = functools.partial(keep_status_file, remove=settings.status_file_on_stop == "remove")
                 tasks.start_soon(keep, monitor, settings.status_file)
@@ -75,6 +89,7 @@ async def _serve(settings: Settings, listening: socket.socket | None) -> None:
                 log.info("%s: stopping", signal.Signals(number).name)
                 break
             tasks.cancel_scope.cancel()
+    log.info("stopped")
 
 
 async def _log_changes(monitor: HaMonitor, draw: bool) -> None:
@@ -82,9 +97,11 @@ async def _log_changes(monitor: HaMonitor, draw: bool) -> None:
     async with monitor.changes() as changes:
         with progress(log.info, draw=draw) as shown:
             await until_synced(monitor, shown)
-        resources = monitor.progress().resources
-        problems = sum(1 for _ in monitor.problems())
-        log.info("synced: %d resources, %d problems", resources, problems)
+        resources, problems = monitor.progress().resources, list(monitor.problems())
+        log.info("synced: %d resources, %d problems", resources, len(problems))
+        for where, words in problems:
+            if where.startswith(("type ", "maintenance ")):  # of any other, there is a line already
+                log.warning("%s: %s", where, words)
         try:
             while not changes.ended:
                 await changes.wait()
@@ -94,12 +111,34 @@ async def _log_changes(monitor: HaMonitor, draw: bool) -> None:
             _log(changes.take())  # what was published just before the end
 
 
+async def _log_readiness(monitor: HaMonitor) -> None:
+    """Write a line when what is said can't be trusted any more, and when it can again, until cancelled."""
+    await monitor.synced()
+    fault, since = "", 0.0
+    while True:
+        readiness = monitor.readiness()
+        if readiness.reason and not fault:
+            since = anyio.current_time()
+            log.warning("not ready: %s", readiness.reason)
+        elif fault and readiness.ready:
+            log.info("ready again, after %s", duration(anyio.current_time() - since))
+        fault = readiness.reason
+        await anyio.sleep(_LOOK)
+
+
 def _log(changes: Sequence[Change] | Resync) -> None:
     if isinstance(changes, Resync):
         log.warning("%d changes came faster than they could be logged", changes.missed)
         return
     for change in changes:
-        log.info("%s", _line(change), extra=_fields(change))
+        log.log(_level(change), "%s", _line(change), extra=_fields(change))
+
+
+def _level(change: Change) -> int:
+    """Give what somebody may be woken for a level of its own; what is only said of all, and is said once, the least."""
+    if change.blind:
+        return logging.DEBUG
+    return logging.WARNING if change.new in (Status.DOWN, Status.FAIL) else logging.INFO
 
 
 def _line(change: Change) -> str:

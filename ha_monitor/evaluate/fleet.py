@@ -63,6 +63,8 @@ class Fleet:
         """How often a resource came to a status, by type and status."""
         self.on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
         self.on_settled: Callable[[Family, str], None] = lambda family, id_: None
+        self.on_problem: Callable[[Unit], None] = lambda unit: None
+        """Told where a resource's problem is another one, or over; ``problem`` says which it is."""
         self.on_idle: Callable[[], None] = lambda: None
         self.still_heard: Callable[[], bool] = lambda: True
         """Tells whether etcd's last answer is not too old. A process that was frozen learns that from the clock first:
@@ -260,9 +262,14 @@ class Fleet:
     def _stumble(self, unit: Unit, problem: str) -> None:
         if unit.problem is None:
             unit.problem_since = self._clock.monotonic()
-        unit.problem = problem
+        self._note_problem(unit, problem)
         unit.foreign = False
         self._replace(unit, ())
+
+    def _note_problem(self, unit: Unit, problem: str | None) -> None:
+        if problem != unit.problem:
+            unit.problem = problem
+            self.on_problem(unit)
 
     def _rendered(self, unit: Unit, rendering: Rendering, template: Template) -> None:
         try:
@@ -270,7 +277,7 @@ class Fleet:
         except Problem as problem:
             self._stumble(unit, str(problem))
             return
-        unit.problem = None
+        self._note_problem(unit, None)
         unit.foreign = False in [spec.served for spec in rendering.entries]
         known = {entry.name: entry for entry in unit.entries}
         entries = [
@@ -315,6 +322,7 @@ class Fleet:
             self._damp_no_more(unit)
             self._hang(unit, ())
             self._replace(unit, ())
+            self._note_problem(unit, None)
             unit.status, unit.active = Status.UNKNOWN, None
             self._tell(unit, self._clock.time(), changes)
             family.ended = max(family.ended, unit.revision)

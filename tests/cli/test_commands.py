@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import httpx
@@ -118,6 +120,7 @@ def test_ctrl_c_ends_with_0_and_no_http_is_a_choice(etcd: Etcd) -> None:
     )
     assert process.stderr is not None
     try:
+        assert b"ha_monitor" in process.stderr.readline()
         assert b"synced" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         _, rest = process.communicate(timeout=30)
@@ -138,7 +141,10 @@ def test_log_lines_are_json_where_asked_for(etcd: Etcd, service: StartService) -
     lines = [json.loads(line) for line in running.last_log.splitlines()]
     (change,) = [line for line in lines if line.get("entry") == "primary"]
     assert (change["type"], change["id"], change["old"], change["new"]) == ("ha_interface", pair.id, "UP", "DOWN")
-    assert change["level"] == "INFO"
+    assert change["level"] == "WARNING", "a side that is down is what --log-level warning is for"
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]{12}Z", line["at"]) for line in lines), "UTC, as over HTTP"
+    assert lines[0]["message"].startswith(f"ha_monitor {version('ha-monitor')}: etcd {etcd.url}; all types; publishes")
+    assert lines[-1]["message"] == "stopped"
 
 
 def test_wrong_http_requests_are_answered_in_words(etcd: Etcd, service: StartService) -> None:

@@ -29,7 +29,7 @@ def test_a_line_says_what_became_of_what_and_why(etcd: Etcd, service: StartServi
     (fields,) = [each for each in map(json.loads, as_json.last_log.splitlines()) if each.get("id") == "pair"]
     wanted = {
         "type": "ha_interface", "id": "pair", "entry": "primary", "old": "UP", "new": "DOWN", "status": "DEGRADED",
-        "active": "secondary", "revision": revision, "reason": 'interface is "DOWN"', "level": "INFO",
+        "active": "secondary", "revision": revision, "reason": 'interface is "DOWN"', "level": "WARNING",
     }  # fmt: skip
     assert {name: fields[name] for name in wanted} == wanted
 
@@ -37,7 +37,7 @@ def test_a_line_says_what_became_of_what_and_why(etcd: Etcd, service: StartServi
 def wait_for_line(running: Service, words: str) -> None:
     give_up = time.monotonic() + 30
     while words not in running.log:
-        assert time.monotonic() < give_up, words
+        assert time.monotonic() < give_up, f"{words!r} is not in {running.log[-4000:]}"
         time.sleep(0.01)
 
 
@@ -92,3 +92,37 @@ def test_a_long_wait_is_drawn_on_a_terminal_and_log_lines_come_out_as_well(own_e
         own_etcd.start()
         terminal.wait_for("synced: 1 resources, 0 problems")
         assert terminal.interrupt() == 0
+
+
+def test_a_resource_that_never_had_an_entry_and_what_is_named_in_vain_are_told(
+    etcd: Etcd, service: StartService
+) -> None:
+    pair = site.HaInterface("pair")
+    etcd.txn(site.ha_template() | pair.keys() | {"/ha_monitor/maintenance/ha_interface/nobody": "{}"})
+    running = service("--types", "ha_interface,ha_interfaec")
+    for line in (
+        "type ha_interfaec: it is named by --types, and has no template",
+        "maintenance ha_interface/nobody: it freezes nothing: there is no such resource",
+        "synced: 1 resources, 2 problems",
+    ):
+        wait_for_line(running, line)
+    etcd.put(site.HaInterface("born-bad").config, "{")
+    wait_for_line(running, "WARNING ha_interface/born-bad: problem: the config is not JSON")
+    etcd.delete(site.HaInterface("born-bad").config)
+    wait_for_line(running, "ha_interface/born-bad: its problem is over")
+    etcd.put("/ha_monitor/maintenance/ha_interface/pair", '{"reason": "cables"}')
+    wait_for_line(running, "ha_interface/pair: in maintenance: cables")
+    etcd.delete("/ha_monitor/maintenance/ha_interface/pair")
+    wait_for_line(running, "ha_interface/pair: its maintenance is over")
+
+
+def test_an_outage_that_is_told_of_all_is_not_told_of_each(own_etcd: Etcd, service: StartService) -> None:
+    own_etcd.txn(site.ha_template() | site.HaInterface("one").keys() | site.HaInterface("two").keys())
+    running = service("--on-blind", "down", "--blind-grace", "0", etcd=own_etcd)
+    own_etcd.kill()
+    wait_for_line(running, "WARNING not ready: ")
+    wait_for_line(running, "WARNING ha_interface: all of its 2 resources are DOWN: not proven for ")
+    own_etcd.start()
+    wait_for_line(running, "ready again, after ")
+    wait_for_line(running, "ha_interface: what is said of its 2 resources can be proven again")
+    assert "ha_interface/one" not in running.log
