@@ -12,6 +12,7 @@ from aetcd import rpc
 from ha_monitor.errors import EtcdTlsRefused, EtcdTokenInvalid, EtcdUnavailable
 from ha_monitor.etcd.connection import CALL_TIMEOUT, Access, Connection, dial
 from ha_monitor.etcd.faults import translate
+from ha_monitor.wire.calls import NothingDone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -61,16 +62,21 @@ class EtcdClient:
         self._connect = connect
         self._at = 0
         self._connection: Connection | None = None
+        self._leaving: list[Connection] = []
+        """Those that take no more calls, and may still answer those that they have."""
         self._connecting = anyio.Lock()
-        self.progress_is_ordered = False
-        self.version = ""
+
+    @property
+    def version(self) -> str:
+        """The server's; empty where it is not known."""
+        return "" if self._connection is None else self._connection.version
 
     async def connection(self) -> Connection:
         """Give the connection in use, or make one to the member whose turn it is."""
-        if self._connection is not None and self._connection.lost is None:
+        if self._connection is not None and self._connection.is_usable:
             return self._connection
         async with self._connecting:
-            if self._connection is None or self._connection.lost is not None:
+            if self._connection is None or not self._connection.is_usable:
                 fresh = Connection(self._urls[self._at % len(self._urls)], self._access, self._connect)
                 try:
                     await fresh.authenticate()
@@ -79,11 +85,13 @@ class EtcdClient:
                     self._at += 1
                     fresh.abandon("it does not serve us")
                     raise
+                if self._connection is not None and self._connection.lost is None:
+                    self._leaving = [left for left in self._leaving if not left.is_over] + [self._connection]
                 self._connection = fresh
             return self._connection
 
     async def _ask_version(self, connection: Connection) -> None:
-        """Learn whether an answer to a progress request is in line with the events (etcd#15220)."""
+        """Learn the version of the one that is connected to, which may be another each time."""
         try:
             status = await connection.maintenance.Status(
                 rpc.StatusRequest(), timeout=CALL_TIMEOUT, metadata=connection.metadata
@@ -92,10 +100,9 @@ class EtcdClient:
             fault = translate(error, f"connect to {connection.url}")
             if isinstance(fault, _OTHER_CONNECTION):
                 raise fault from error
-            self.version, self.progress_is_ordered = "", False  # asking may be forbidden: take the careful way
-            return
-        self.version = status.version
-        self.progress_is_ordered = progress_is_ordered(status.version)
+            return  # asking may be forbidden: the careful way is taken
+        connection.version = status.version
+        connection.progress_is_ordered = progress_is_ordered(status.version)
 
     def abandon(self, connection: Connection, reason: str) -> None:
         """Leave a member that does not serve us, for the next one; every call on the connection ends at once."""
@@ -105,11 +112,13 @@ class EtcdClient:
 
     async def close(self) -> None:
         """End the connection; nobody may be in a call."""
+        for left in self._leaving:
+            left.abandon("closed")
         if self._connection is not None:
             await self._connection.close()
 
     async def call(self, doing: str, make: Callable[[Connection], Awaitable[_Reply]]) -> _Reply:
-        """Make a unary call; with an invalid token, log in again once and retry.
+        """Make a unary call; once more where the server has done nothing for it, or the token was invalid.
 
         :param doing: what it does, for the words of an error.
         """
@@ -118,6 +127,8 @@ class EtcdClient:
             try:
                 return await make(connection)
             except rpc.AioRpcError as error:
+                if isinstance(error, NothingDone) and not last:
+                    continue
                 fault = translate(error, doing)
                 if isinstance(fault, EtcdTokenInvalid) and not last:
                     await connection.authenticate()

@@ -76,7 +76,8 @@ class Stubs(Protocol):
 
     ``await kv.Txn(request, timeout=…, metadata=…)`` gives an answer; ``watch.Watch(metadata=…)`` a call with ``write``,
     ``read`` and ``cancel``, whose good end is :data:`ha_monitor.wire.calls.END_OF_STREAM`. Both raise
-    :class:`grpc.aio.AioRpcError`.
+    :class:`grpc.aio.AioRpcError`. Where they have a ``fault``, which says why no more calls can be made on them and is
+    ``None`` as long as they can, others take their place then.
     """
 
     kv: Any
@@ -106,12 +107,25 @@ class ChannelStubs:
         self.auth = rpc.AuthStub(channel)
         self.abort = channel.abort
         self.close = channel.close
+        self._channel = channel
         # aetcd's stub of this service wants a kind of call that nobody here makes.
         self.maintenance = SimpleNamespace(
             Status=channel.unary_unary(
                 "/etcdserverpb.Maintenance/Status", rpc.StatusRequest.SerializeToString, rpc.StatusResponse.FromString
             )
         )
+
+    @property
+    def fault(self) -> str | None:
+        """Why no more calls can be made: the connection is lost, or its server has said goodbye."""
+        connection = self._channel.connection
+        return None if connection is None else connection.fault
+
+    @property
+    def over(self) -> bool:
+        """Whether the connection is not there any more."""
+        connection = self._channel.connection
+        return connection is None or connection.closed.done()
 
 
 def dial(url: str, access: Access) -> Stubs:
@@ -133,6 +147,20 @@ class Connection:
         # Without hasleader a member cut off from its quorum keeps a watch open, silent for good.
         self.metadata: tuple[tuple[str, str], ...] = (("hasleader", "true"),)
         self.lost: str | None = None
+        self.version = ""
+        """The server's; empty where we may not ask for it."""
+        self.progress_is_ordered = False
+        """Whether an answer to a progress request is in line with the events (etcd#15220)."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether more calls can be made on it."""
+        return self.lost is None and getattr(self._stubs, "fault", None) is None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing comes on it any more."""
+        return self.lost is not None or getattr(self._stubs, "over", True)
 
     def abandon(self, reason: str) -> None:
         """End every call on this connection; who is in one, or makes one, gets ``UNAVAILABLE`` with this reason."""

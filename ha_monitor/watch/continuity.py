@@ -3,8 +3,9 @@
 One that has fewer revisions than we have seen is told by that. One that has gone on, past what we have seen, before we
 hear it again is not: its watch goes on from there, and says nothing of what differs before. (Nor does the raft term
 tell: a member that was stopped for the backup had the same one when it went on.) To put a store back takes a restart,
-and that ends our connection. So on each new connection what is there is compared with what we know: that nothing in
-it is newer than what we know to be newest, that this is there, and how many keys there are.
+and that ends our watch, if not our connection, which may be to a proxy. So on each new connection, and after each end
+of a watch, what is there is compared with what we know: that nothing in it is newer than what we know to be newest,
+that this is there and the same, and how many keys there are.
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ _DELETE = rpc.Event.EventType.DELETE
 
 
 class _Newest(NamedTuple):
+    """The newest that is known of: a key, and what was put there at ``revision``; ``None``: it was deleted."""
+
     key: bytes
     revision: int
-    deleted: bool
+    put: tuple[int, int, bytes] | None = None
+    """The revision of its creation, its version, its value."""
 
 
 class Continuity:
@@ -36,13 +40,17 @@ class Continuity:
     def __init__(self, prefix: bytes) -> None:
         self._prefix = prefix
         self._connection: Connection | None = None
-        """The one on which the history was listed, or found to be the one that we know."""
-        self._newest = _Newest(prefix, 0, deleted=True)
+        """The one on which the history was listed, or found to be the one that we know; ``None`` since it was cut."""
+        self._newest = _Newest(prefix, 0)
 
     def begins(self, connection: Connection) -> None:
         """Note that a list begins."""
         self._connection = connection
-        self._newest = _Newest(self._prefix, 0, deleted=True)
+        self._newest = _Newest(self._prefix, 0)
+
+    def interrupted(self) -> None:
+        """Note that a list or a watch was broken off: it may go on in another store, on the same connection as well."""
+        self._connection = None
 
     def listed(self, items: Sequence[rpc.KeyValue]) -> None:
         """Note items of a list."""
@@ -50,20 +58,20 @@ class Continuity:
             revisions = [item.mod_revision for item in items]
             newest = max(revisions)
             if newest > self._newest.revision:
-                self._newest = _Newest(items[revisions.index(newest)].key, newest, deleted=False)
+                self._newest = _newest(items[revisions.index(newest)])
 
     def happened(self, events: Sequence[rpc.Event]) -> None:
         """Note events of the watch."""
         last = events[-1]
-        self._newest = _Newest(last.kv.key, last.kv.mod_revision, deleted=last.type == _DELETE)
+        self._newest = _Newest(last.kv.key, last.kv.mod_revision) if last.type == _DELETE else _newest(last.kv)
 
     async def holds(
         self, client: EtcdClient, connection: Connection, revision: int, count: Callable[[], int | None]
     ) -> bool:
         """Tell whether the store has the history that we know, up to a revision.
 
-        Asks only on another connection. etcd goes through all keys of the prefix for it, which takes it 1 us a key
-        (measured), and sends one at the most. Raises the errors of the client's calls.
+        Asks only on another connection, or after a break. etcd goes through all keys of the prefix for it, which takes
+        it 1 us a key (measured), and sends two at the most. Raises the errors of the client's calls.
 
         :param count: gives how many keys we know; ``None`` where we can't tell. Asked only where it matters.
         """
@@ -77,9 +85,13 @@ class Continuity:
         newer = await client.range(request, doing, LIST_TIMEOUT)
         if newer.kvs or count() not in (None, newer.count):
             return False
-        request = rpc.RangeRequest(key=newest.key, revision=revision, keys_only=True)
-        found = (await client.range(request, doing)).kvs
-        if [item.mod_revision for item in found] != ([] if newest.deleted else [newest.revision]):
+        request = rpc.RangeRequest(key=newest.key, revision=revision)
+        found = [_newest(item) for item in (await client.range(request, doing)).kvs]
+        if found != ([] if newest.put is None else [newest]):
             return False
         self._connection = connection
         return True
+
+
+def _newest(item: rpc.KeyValue) -> _Newest:
+    return _Newest(item.key, item.mod_revision, (item.create_revision, item.version, item.value))

@@ -215,7 +215,7 @@ class Feed:
         return store > 0 and lag.list_is_shorter(events, store, self._sink.size())
 
     def _in_line(self, reply: rpc.WatchResponse) -> bool:
-        return reply.watch_id >= 0 or self._client.progress_is_ordered
+        return reply.watch_id >= 0 or (self._stream is not None and self._stream.connection.progress_is_ordered)
 
     async def _take(self, got: Input) -> None:
         self._state, effects = step(self._bytes, self._state, got)
@@ -259,6 +259,7 @@ class Feed:
             self._on_turn()
 
     async def _recover(self, error: EtcdError) -> None:
+        self._continuity.interrupted()
         self.fault = str(error)
         self._failed = True
         if isinstance(error, EtcdCompacted):

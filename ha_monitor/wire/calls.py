@@ -28,9 +28,13 @@ _LATE = StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"
 _NOTHING = Metadata()
 
 
-def failure(code: StatusCode, words: str) -> AioRpcError:
+class NothingDone(AioRpcError):
+    """A call for which the server has done nothing: it may be made again, whatever it asks for."""
+
+
+def failure(code: StatusCode, words: str, kind: type[AioRpcError] = AioRpcError) -> AioRpcError:
     """Give the error that a call ends with."""
-    return AioRpcError(code, _NOTHING, _NOTHING, details=words)  # type: ignore[call-arg]  # the rest may be left out
+    return kind(code, _NOTHING, _NOTHING, details=words)  # type: ignore[call-arg]  # the rest may be left out
 
 
 class Method:
@@ -67,28 +71,23 @@ class Unary(Method):
     """One request, one answer."""
 
     async def __call__(self, request: Any, *, timeout: float | None = None, metadata: headers.Metadata = ()) -> Any:
-        """Make the call. Raises :class:`grpc.aio.AioRpcError`.
+        """Make the call. Raises :class:`grpc.aio.AioRpcError`, :class:`NothingDone` where it may be made again.
 
         :param timeout: seconds for the connection, where there is none, and the answer.
         """
         block, content = self.block(timeout, metadata), self.write(request)
         loop = asyncio.get_running_loop()
         over = None if timeout is None else loop.time() + timeout
-        for last in (False, True):
-            connection = self.channel.connection
-            if connection is None or connection.fault is not None:
-                connection = await self.channel.connect(None if over is None else over - loop.time())
-            call = Answer(loop, connection, over)
-            call.stream = connection.request(block, content, call, last=True)
-            try:
-                return self.read(await call.answer)
-            except AioRpcError:
-                if last or not call.untouched:
-                    raise
-            finally:
-                call.close()
-                del call  # its error knows of this frame: no cycle is left to the collector
-        raise AssertionError("unreachable")
+        connection = self.channel.connection
+        if connection is None or connection.fault is not None:
+            connection = await self.channel.connect(timeout)
+        call = Answer(loop, connection, over)
+        call.stream = connection.request(block, content, call, last=True)
+        try:
+            return self.read(await call.answer)
+        finally:
+            call.close()
+            del call  # its error knows of this frame: no cycle is left to the collector
 
 
 class Answer:
@@ -103,11 +102,6 @@ class Answer:
         self._content: bytes | bytearray | None = None
         self._timer = None if over is None else loop.call_at(over, self._late)
 
-    @property
-    def untouched(self) -> bool:
-        """Whether it has ended, and the server has done nothing for it."""
-        return self.stream is not None and self.stream.untouched
-
     def message(self, content: bytes | bytearray) -> None:
         """Take the answer; what counts is said after it."""
         self._content = content
@@ -117,7 +111,8 @@ class Answer:
         if self.answer.done():
             return
         if code is not StatusCode.OK:
-            self.answer.set_exception(failure(code, words))
+            untouched = self.stream is not None and self.stream.untouched
+            self.answer.set_exception(failure(code, words, NothingDone if untouched else AioRpcError))
         elif self._content is None:
             self.answer.set_exception(failure(StatusCode.INTERNAL, "the call ended well, without an answer"))
         else:

@@ -1,4 +1,8 @@
-"""A channel to one server, for generated stubs: connects at the first call, and anew at the first one after a loss."""
+"""A channel to one server, for generated stubs: connects at the first call, and never again once that is lost.
+
+Behind a name or an address another server may answer the next time, with another store: whoever makes the calls has to
+know that it is another connection, and makes another channel.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ import anyio
 from aiohappyeyeballs import start_connection
 from grpc import StatusCode
 
-from ha_monitor.wire.calls import Streaming, Unary, failure
+from ha_monitor.wire.calls import NothingDone, Streaming, Unary, failure
 from ha_monitor.wire.connection import Http2Connection
 from ha_monitor.wire.resolver import resolve
 
@@ -43,15 +47,13 @@ class Channel:
         self.scheme = parts.scheme
         self.authority = parts.netloc
         self.connection: Http2Connection | None = None
-        """The one in use, or the last one."""
+        """``None`` until it is made."""
         self._host = parts.hostname or ""
         self._port = parts.port or _PORTS[parts.scheme]
         self._tls = tls
         self._connecting = anyio.Lock()
         self._waiting: set[anyio.CancelScope] = set()
         """Those of who waits for a connection."""
-        self._leaving: set[Http2Connection] = set()
-        """Connections that take no more calls, and still answer those that they have."""
         self._aborted = ""
         self._tries = 0
         self._failed = ""
@@ -78,7 +80,7 @@ class Channel:
         return Streaming(self, path, request_serializer, response_deserializer)
 
     async def connect(self, timeout: float | None = None) -> Http2Connection:
-        """Give the connection, made where there is none to use. Raises :class:`grpc.aio.AioRpcError`.
+        """Give the connection, made where there was none. Raises :class:`grpc.aio.AioRpcError`.
 
         :param timeout: seconds that it may take, where they are fewer than :data:`CONNECT_TIMEOUT`.
         """
@@ -96,19 +98,24 @@ class Channel:
         async with self._connecting:
             if self._aborted:
                 raise failure(StatusCode.UNAVAILABLE, self._aborted)
-            if self.connection is not None and self.connection.fault is None:
+            if self.connection is not None and self.connection.fault is not None:
+                raise failure(StatusCode.UNAVAILABLE, self.connection.fault, NothingDone)
+            if self.connection is not None:
                 return self.connection
             if self._failed and self._tries != tries:  # it was tried while we waited
                 raise failure(StatusCode.UNAVAILABLE, self._failed)
             self._tries += 1
             self._failed = ""
-            self._leaving = {left for left in (*self._leaving, self.connection) if left and not left.closed.done()}
             try:
-                self.connection = await self._new()
+                made = await self._new()
+                if self._aborted:  # in the very turn in which it was made: nothing could be cancelled any more
+                    made.abort(self._aborted)
+                    raise ConnectionError(self._aborted)
             except (OSError, RuntimeError, ValueError) as error:  # RuntimeError is uvloop's
                 self._failed = f"failed to connect: {_words(error)}"
                 raise failure(StatusCode.UNAVAILABLE, self._failed) from error
-            return self.connection
+            self.connection = made
+            return made
 
     async def _new(self) -> Http2Connection:
         loop = asyncio.get_running_loop()
@@ -135,9 +142,8 @@ class Channel:
         self._aborted = words
         for scope in self._waiting:
             scope.cancel()
-        for connection in (*self._leaving, self.connection):
-            if connection is not None:
-                connection.abort(words)
+        if self.connection is not None:
+            self.connection.abort(words)
 
     async def close(self) -> None:
         """End the connection in good order, and every call on it."""

@@ -16,6 +16,8 @@ KEEPALIVE_AFTER = 10.0
 KEEPALIVE_TIMEOUT = 5.0
 """Seconds that it may take, before the connection is given up."""
 
+_FAREWELL = 5.0  # seconds that the last of what was sent may take, and the good end of TLS
+
 
 class Http2Connection(asyncio.Protocol):
     """The protocol of a transport; made by :meth:`ha_monitor.wire.channel.Channel.connect`."""
@@ -70,6 +72,8 @@ class Http2Connection(asyncio.Protocol):
         """End all calls at once, and the connection without a word: a server that reads nothing would keep it open."""
         self._session.lost(words)
         self._writable = False
+        if self._keepalive is not None:
+            self._keepalive.cancel()  # uvloop says nothing of the end of a connection that is given up as it is made
         if self._transport is not None:
             self._transport.abort()
 
@@ -78,6 +82,7 @@ class Http2Connection(asyncio.Protocol):
         self._writable = False
         if self._transport is not None:
             self._transport.close()
+            self._loop.call_later(_FAREWELL, self._transport.abort)  # a server that reads nothing would keep it open
 
     def _flush(self) -> None:
         out = self._session.take()

@@ -61,5 +61,5 @@ def back_up(etcd: Etcd) -> Path:
 
 def put_back(etcd: Etcd, kept: Path) -> None:
     """Put the data back that were kept, to a server that is not running."""
-    wipe(etcd)
+    shutil.rmtree(Path(etcd.folder, "data"), ignore_errors=True)  # which one that never ran has not
     shutil.copytree(kept, Path(etcd.folder, "data"))

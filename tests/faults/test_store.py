@@ -121,6 +121,33 @@ def test_a_backup_that_has_overtaken_what_we_knew_before_we_hear_of_it(
         watched.right()
 
 
+@pytest.mark.parametrize("go_on", [nothing_of_ours, only_deletions, other_changes])
+def test_an_address_that_leads_to_a_backup_which_has_overtaken_us_from_one_moment_to_the_next(
+    own_etcd: Etcd, watch: Callable[..., Watched], go_on: Callable[[Etcd], None]
+) -> None:
+    other = Etcd()
+    try:
+        with Relay(own_etcd.port) as relay:
+            watched = watch(own_etcd, through=relay)
+            own_etcd.stop()
+            kept = back_up(own_etcd)
+            own_etcd.start()
+            watched.ready()
+            watched.flip(0)
+            watched.right()
+            put_back(other, kept)
+            other.start()
+            go_on(other)
+            assert other.revision() > own_etcd.revision()
+            watched.etcd = other
+            relay.lead_to(other.port)  # no call fails: all that is noticed is the end of a connection
+            watched.right()
+            watched.ready()
+            watched.service.stop()
+    finally:
+        other.close()
+
+
 def test_a_restart_is_no_reason_to_list_anew(own_etcd: Etcd, watch: Callable[..., Watched]) -> None:
     """Not even with keys under our prefixes that are none of ours."""
     own_etcd.txn({f"{CONFIGS}ha0/deeper": config(0), f"{STATES}p0/deeper/still": "x", "/ha_monitor/maintenance/x": ""})

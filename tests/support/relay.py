@@ -68,6 +68,11 @@ class Relay:
         self._refused_ports = tuple
         self._loop.call_soon_threadsafe(self._open.set)
 
+    def lead_to(self, port: int) -> None:
+        """End every connection, and lead those that come to another server."""
+        self._target_port = port
+        self._loop.call_soon_threadsafe(self._drop_all)
+
     def cut(self) -> None:
         """End every connection, and new ones at once."""
         self._refusing = True

@@ -170,6 +170,41 @@ async def test_a_store_that_went_back_and_has_overtaken_what_it_was_before_we_he
 
 
 @virtual
+async def test_a_store_that_has_overtaken_what_it_was_by_the_next_call() -> None:
+    """No call fails, and the stubs know nothing of connections: all that is noticed is the end of the watches."""
+    fleet = Fleet()
+    older = fleet.etcd.backup()
+    async with fleet.monitor():
+        await fleet.right()
+        fleet.flip(0)
+        await fleet.right()
+        revision = fleet.etcd.revision
+        fleet.etcd.rewind(older)
+        while fleet.etcd.revision < revision + 20:
+            fleet.etcd.put("/elsewhere", "")
+        await fleet.right()
+
+
+@virtual
+async def test_a_history_that_differs_in_a_value_alone() -> None:
+    fleet = Fleet()
+    async with fleet.monitor() as monitor:
+        await fleet.right()
+        older = fleet.etcd.backup()
+        fleet.flip(0)
+        await fleet.right()
+        revision = fleet.etcd.revision
+        fleet.etcd.go_down()
+        fleet.etcd.rewind(older)
+        fleet.flip(0, site.UP)  # the same key, at the same revision
+        while fleet.etcd.revision < revision:
+            fleet.etcd.put("/elsewhere", "")
+        fleet.etcd.come_up()
+        await until(lambda: primary(monitor) is Status.UP, TOLD_WITHIN)
+        await fleet.right()
+
+
+@virtual
 async def test_a_store_that_was_wiped_and_filled_again() -> None:
     fleet = Fleet()
     async with fleet.monitor() as monitor:

@@ -1,4 +1,4 @@
-"""A channel on a socket: made, lost, made again, and left; deadlines, cancellations, and who is on the other side."""
+"""A channel on a socket: made, lost, left, and another made; deadlines, cancellations, and who is on the other side."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from aiohappyeyeballs import start_connection
 from grpc import StatusCode
 from grpc.aio import AioRpcError
 
+from ha_monitor.errors import EtcdUnavailable
+from ha_monitor.etcd.client import open_client
 from ha_monitor.etcd.connection import Access
 from ha_monitor.wire import channel as channels
 from ha_monitor.wire import connection as connections
 from ha_monitor.wire import frames
-from ha_monitor.wire.calls import END_OF_STREAM
+from ha_monitor.wire.calls import END_OF_STREAM, NothingDone
 from ha_monitor.wire.channel import Channel
 from tests.wire.peer import FINE
 
@@ -229,7 +231,7 @@ async def test_a_name_that_can_be_none() -> None:
     assert words.startswith("failed to connect: ")
 
 
-async def test_a_connection_that_is_lost_ends_its_calls_and_the_next_call_makes_another(
+async def test_a_connection_that_is_lost_ends_its_calls_and_is_not_made_anew_unknown_to_the_caller(
     connected: Connected,
 ) -> None:
     server, client = await connected(lambda peer, stream, content: echo(peer, stream, content) if content else None)
@@ -243,8 +245,10 @@ async def test_a_connection_that_is_lost_ends_its_calls_and_the_next_call_makes_
         tasks.start_soon(wait)
         await server.until(lambda: bool(server.peers) and len(server.peers[0].headers) == 2)
         server.writers[0].transport.abort()
-    assert await client.ask(b"a") == b"a"
-    assert len(server.peers) == 2
+    for call in (client.ask(b"a"), client.talk().write(b"a")):
+        with pytest.raises(NothingDone, match="connection "):
+            await call
+    assert len(server.peers) == 1
 
 
 async def left(client: Client) -> None:
@@ -272,10 +276,8 @@ async def test_a_server_that_says_goodbye_finishes_what_it_has_taken(connected: 
         server.peers[0].goodbye(last=3)
         server.say()
         await left(client)
-        other = client.talk()
-        await other.write(b"b")
-        assert await other.read() == b"b"
-        assert len(server.peers) == 2
+        with pytest.raises(NothingDone):
+            await client.ask(b"b")
         server.peers[0].answer(3, b"late", last=FINE)
         server.peers[0].answer(1, b"event", last=FINE)
         server.say()
@@ -284,7 +286,7 @@ async def test_a_server_that_says_goodbye_finishes_what_it_has_taken(connected: 
         await asyncio.sleep(0)
 
 
-async def test_connections_that_are_being_left_end_with_the_channel(connected: Connected) -> None:
+async def test_a_connection_that_is_being_left_ends_with_the_channel(connected: Connected) -> None:
     server, client = await connected(repeat)
     watch = client.talk()
     await watch.write(b"a")
@@ -292,37 +294,73 @@ async def test_connections_that_are_being_left_end_with_the_channel(connected: C
     server.peers[0].goodbye()
     server.say()
     await left(client)
-    other = client.talk()
-    await other.write(b"b")
-    assert await other.read() == b"b"
     client.channel.abort("left")
     assert (await refused(watch.read()))[0] is StatusCode.UNAVAILABLE
-    assert await refused(other.read()) == (StatusCode.UNAVAILABLE, "left")
+    assert await refused(client.ask(b"a")) == (StatusCode.UNAVAILABLE, "left")
 
 
 @pytest.mark.parametrize("how", ["goodbye", "refused"])
-async def test_a_call_that_nothing_was_done_for_is_made_again(connected: Connected, how: str) -> None:
-    asked: list[bytes] = []
-
-    def once(peer: Peer, stream: int, content: bytes) -> None:
-        asked.append(content)
-        if len(asked) > 1:
-            echo(peer, stream, content)
-        elif how == "goodbye":
+async def test_a_call_that_nothing_was_done_for_is_told_as_such(connected: Connected, how: str) -> None:
+    def refuse(peer: Peer, stream: int, content: bytes) -> None:
+        if how == "goodbye":
             peer.goodbye(last=0)
         else:
             peer.h2.reset_stream(stream, frames.REFUSED_STREAM)
 
-    server, client = await connected(once)
-    assert await client.ask(b"a", timeout=LONG) == b"a"
-    assert asked == [b"a", b"a"]
-    assert len(server.peers) == (2 if how == "goodbye" else 1)
+    server, client = await connected(refuse)
+    with pytest.raises(NothingDone):
+        await client.ask(b"a", timeout=LONG)
+    assert len(server.peers[0].headers) == 1
+
+
+class Asked:
+    """What the settings say of one etcd."""
+
+    def __init__(self, port: int) -> None:
+        self.etcd = [f"http://127.0.0.1:{port}"]
+        self.access = Access()
+
+
+@pytest.mark.parametrize("how", ["goodbye", "refused"])
+async def test_the_client_makes_it_again_once_on_another_connection_where_that_one_is_left(
+    connected: Connected, how: str
+) -> None:
+    asked: list[str] = []
+    fine = rpc.RangeResponse(count=7).SerializeToString()
+
+    def once(peer: Peer, stream: int, content: bytes) -> None:
+        path = peer.headers[stream][":path"]
+        asked.append(path)
+        if path.endswith("/Status"):
+            peer.answer(stream, rpc.StatusResponse(version="3.5.9").SerializeToString(), last=FINE)
+        elif asked.count(path) > 1:
+            peer.answer(stream, fine, last=FINE)
+        elif how == "goodbye":
+            peer.goodbye(last=stream - 2)
+        else:
+            peer.h2.reset_stream(stream, frames.REFUSED_STREAM)
+
+    server, _ = await connected(once)
+    async with open_client(Asked(server.port)) as client:
+        assert (await client.range(rpc.RangeRequest(key=b"a"), "read")).count == 7
+        assert (await client.connection()).progress_is_ordered
+    ranges = [path for path in asked if path.endswith("/Range")]
+    assert len(ranges) == 2
+    assert len(server.peers) == len(asked) - len(ranges) == (2 if how == "goodbye" else 1), "each is asked its version"
 
 
 async def test_a_call_is_not_made_again_and_again(connected: Connected) -> None:
-    server, client = await connected(lambda peer, stream, _: peer.h2.reset_stream(stream, frames.REFUSED_STREAM))
-    assert await refused(client.ask(b"a")) == (StatusCode.UNAVAILABLE, "the stream was reset with code 7")
-    assert len(server.peers[0].headers) == 2
+    def refuse(peer: Peer, stream: int, content: bytes) -> None:
+        if peer.headers[stream][":path"].endswith("/Status"):
+            peer.answer(stream, rpc.StatusResponse().SerializeToString(), last=FINE)
+        else:
+            peer.h2.reset_stream(stream, frames.REFUSED_STREAM)
+
+    server, _ = await connected(refuse)
+    async with open_client(Asked(server.port)) as client:
+        with pytest.raises(EtcdUnavailable, match="the stream was reset with code 7"):
+            await client.range(rpc.RangeRequest(key=b"a"), "read")
+    assert len(server.peers[0].headers) == 3
 
 
 async def test_an_answer_that_is_none(connected: Connected) -> None:
@@ -408,6 +446,25 @@ async def test_an_abort_ends_all_at_once_even_where_the_server_is_frozen(connect
     assert await refused(call.read()) == (StatusCode.UNAVAILABLE, "left")
     assert await refused(client.ask(b"")) == (StatusCode.UNAVAILABLE, "left")
     assert await refused(client.talk().write(b"")) == (StatusCode.UNAVAILABLE, "left")
+
+
+async def test_an_abort_in_the_turn_in_which_the_connection_is_made(
+    connected: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, client = await connected(echo)
+    make = client.channel._new
+
+    async def made_and_aborted() -> Any:
+        made = await make()
+        client.channel.abort("left")
+        return made
+
+    monkeypatch.setattr(client.channel, "_new", made_and_aborted)
+    code, words = await refused(client.ask(b""))
+    assert code is StatusCode.UNAVAILABLE
+    assert "left" in words
+    assert client.channel.connection is None
+    assert len(server.peers[0].headers) == 0
 
 
 async def test_an_abort_while_the_connection_is_made(connected: Connected) -> None:
