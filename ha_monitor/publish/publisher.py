@@ -169,8 +169,8 @@ class Publisher:
 
     def _next(self) -> tuple[Batch | None, Lane | None, int]:
         """Give the next transaction, where there is one, its lane, and how many records were decided on for it."""
-        lane, now = self._pending.turn(), self._clock.monotonic()
-        if lane is not None:
+        now = self._clock.monotonic()
+        for lane in self._pending.turns():  # where one has nothing to be written after all, the next one may have
             batch, looked = fill(lane.queue, lane.room, self.records, self._in_flight, now)
             self._pending.busy = batch is not None
             if batch is not None or looked == LOOKS:

@@ -16,7 +16,7 @@ from ha_monitor.publish.queue import FairQueue
 from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ha_monitor.evaluate.unit import Family
     from ha_monitor.publish.resting import Resting
@@ -60,14 +60,14 @@ class Queues:
         """Whether there is anything that may be looked at now."""
         return bool(self.together) or (not self.busy and any(lane.queue for lane in self._lanes.values()))
 
-    def turn(self) -> Lane | None:
-        """Give the next type that is sent apart and may be now; ``None`` where there is none."""
-        if not self.busy:
-            for lane in self._lanes.values():
-                if lane.queue:
-                    self._lanes.move_to_end(lane.family)
-                    return lane
-        return None
+    def turns(self) -> Iterator[Lane]:
+        """Give the types that are sent apart and may be now, each once, the one whose turn it is first."""
+        for lane in tuple(self._lanes.values()):
+            if self.busy:
+                return
+            if lane.queue:
+                self._lanes.move_to_end(lane.family)
+                yield lane
 
     def refused(self, writes: Sequence[Write]) -> None:
         """Note that a transaction was refused: its types are sent apart, and have less room."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,8 +24,6 @@ from tests.testing.test_faults import published, user_settings, virtual
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    import pytest
 
     from ha_monitor.etcd.connection import Access
     from ha_monitor.testing.stubs import MemoryStubs
@@ -268,3 +267,31 @@ def test_whichever_records_are_refused_all_others_are_right(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run(play, refused, history, Path(folder))
+
+
+@pytest.mark.parametrize(("silent", "down"), [("port", "router"), ("router", "port")])
+def test_a_type_that_has_nothing_to_write_after_all_does_not_send_another_to_sleep(
+    tmp_path: Path, silent: str, down: str
+) -> None:
+    """Both are sent apart since a refusal: one transaction of etcd changes a resource of each."""
+
+    async def main() -> None:
+        etcd = Counted()
+        text = "side:\n  type: etcd_reader\n  etcd_type: line\n  etcd_id: {{ line }}\n  timeout: 86400\n"
+        states = "/monitoring/v2.0/lines/"
+        for type_ in ("port", "router"):
+            etcd.txn(site.template(f"{type_}_monitoring", text, {"line": {"field": "line"}}))
+            for number in range(4):
+                line = f"{type_}{number}"
+                config = {f"/config/v2.0/{type_}s/{number}": site.envelope({"id": str(number), "line": line})}
+                etcd.txn(config | {states + line: site.UP})
+        etcd.allow("/ha_monitor/")
+        async with etcd.monitor(Settings(**user_settings(tmp_path))) as monitor:
+            await monitor.synced()
+            await anyio.sleep(LONGEST_PAUSE)
+            etcd.allow("/ha_monitor/", "/monitoring/")
+            await anyio.sleep(2 * LONGEST_PAUSE)
+            etcd.txn({f"{states}{down}0": site.DOWN}, [f"{states}{silent}0"])
+            await etcd.wait(f"/monitoring/v2.0/{down}s/0", {"side": "DOWN", "version": 1}, timeout=TOLD_WITHIN)
+
+    run(main)
