@@ -6,6 +6,7 @@ Which properties stay text is told by the caller, for each entry type.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -14,6 +15,9 @@ from ha_monitor.lang import yaml_tree
 from ha_monitor.lang.ids import quote
 from ha_monitor.lang.scalars import is_null, resolve
 from ha_monitor.lang.yaml_tree import MAX_DEPTH, MAX_EVENTS, parse_tree
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 TextProps = Callable[[str], frozenset[str]]
 """Returns, for an entry type, the properties whose plain scalars stay text."""
@@ -45,7 +49,7 @@ def build_document(root: yaml_tree.Node | None, text_props: TextProps) -> Docume
     entries: dict[str, dict[str, object]] = {}
     extras: dict[str, object] = {}
     for key, node in top_level(root):
-        if not isinstance(node, yaml_tree.Mapping):
+        if not is_entry(node):
             extras[key.text] = constructor.value(node, 1)
             continue
         entry = constructor.entry(node, text_props(entry_type(key, node)))
@@ -67,6 +71,11 @@ def top_level(root: yaml_tree.Node | None) -> list[tuple[yaml_tree.Scalar, yaml_
         return []
     what = "a list" if isinstance(root, yaml_tree.Sequence) else f"the text {quote(root.text)}"
     raise Problem(f"the template renders to {what}, not to an object of entries")
+
+
+def is_entry(node: yaml_tree.Node) -> TypeGuard[yaml_tree.Mapping]:
+    """Tell whether a top-level value is an entry: an object with a type, or one that may have it by a merge."""
+    return isinstance(node, yaml_tree.Mapping) and any(name.text in ("type", "<<") for name, _ in node.pairs)
 
 
 def entry_type(key: yaml_tree.Scalar, node: yaml_tree.Mapping) -> str:

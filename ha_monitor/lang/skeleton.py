@@ -14,7 +14,7 @@ from typing import Any
 from ha_monitor.errors import Problem
 from ha_monitor.lang import yaml_tree
 from ha_monitor.lang.composed import PLACEHOLDER, Composed, UnsafeValue, split
-from ha_monitor.lang.document import Constructor, Document, TextProps, build_document, entry_type, top_level
+from ha_monitor.lang.document import Constructor, Document, TextProps, build_document, entry_type, is_entry, top_level
 from ha_monitor.lang.fuel import MAX_TEXT
 from ha_monitor.lang.ids import quote
 
@@ -135,7 +135,7 @@ class _Builder:
         entries: dict[str, _Shape] = {}
         extras: list[tuple[str, object, Maker | None]] = []
         for key, node in top_level(root):
-            if isinstance(node, yaml_tree.Mapping):
+            if is_entry(node):
                 entries[key.text] = self._entry(key, node, text_props)
             else:
                 extras.append((self._key(key), *self._value(node, frozenset(), key.text)))

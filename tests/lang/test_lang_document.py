@@ -122,7 +122,7 @@ def test_alias_gives_the_value_of_its_anchor() -> None:
         ("a: !!python/object/apply:os.system [x]", "the tag 'tag:yaml.org,2002:python/object/apply:os.system'"),
         ("a: !foo b", "the tag '!foo'"),
         ("[a]: b", "a list or an object as a key"),
-        ("e:\n  x: 1\n", "entry 'e' has no type"),
+        ("a: &a {type: x}\ne:\n  <<: *a\n", "entry 'e' has no type"),
         ("e:\n  type: [a]\n", "type that is no text"),
         ("e:\n  type: 5\n", "type that is no text"),
         ("e:\n  type:\n", "type that is no text"),
