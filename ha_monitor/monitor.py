@@ -141,6 +141,8 @@ class HaMonitor:
         if self._member is not None:
             await self._member.leave()
         self._tasks.cancel_scope.cancel()
+        if isinstance(self._pulse, Pulse):
+            self._pulse.end()
         # An error of the block is nobody's but the caller's: handed to the task group it would come back in an
         # exception group. A cancellation has to pass through it, since the group may be where it came from.
         through = exc is None or isinstance(exc, anyio.get_cancelled_exc_class())

@@ -47,7 +47,7 @@ def judge_absence(reason: str, since: float, timeout: float, now: float) -> tupl
 
     Gives status, reason, and when that becomes another one by itself; ``None``: never.
     """
-    if now - since >= timeout:
+    if now >= since + timeout:  # as the timer is set: a difference that is a hair less would wake it at once for ever
         return _FAIL, f"{reason} for {timeout:g} s", None
     return _UNKNOWN, reason, since + timeout
 

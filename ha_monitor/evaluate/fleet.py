@@ -200,12 +200,15 @@ class Fleet:
     def _render(self, family: Family, id_: str, changes: list[Change]) -> None:
         if family.waiting:
             family.wait_no_more(id_)
+        if family.template_id is None:
+            self._end(family, id_, changes)
+            return
         try:
             envelope = family.configs.envelope(id_)
         except Problem as problem:
             self._stumble(self._unit(family, id_), str(problem))
             return
-        if envelope is None or envelope.ended or family.template_id is None:
+        if envelope is None or envelope.ended:
             self._end(family, id_, changes)
             return
         unit = self._unit(family, id_)
@@ -233,7 +236,8 @@ class Fleet:
         """Leave a resource as it was until a prefix is listed, and what is said of its type stale."""
         family.prefixes.add(view.prefix)
         family.waiting.setdefault(view, {})[id_] = None
-        view.when_synced(family, lambda: self.render_soon(family, family.waiting.pop(view, ())))
+        # A name of its own: the view may be that of its own configs, for whose list the family waits as well.
+        view.when_synced((family, "path"), lambda: self.render_soon(family, family.waiting.pop(view, ())))
 
     def _unit(self, family: Family, id_: str) -> Unit:
         unit = family.units.get(id_)

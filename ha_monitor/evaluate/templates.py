@@ -145,12 +145,17 @@ class Templates:
     def _use(self, template_id: str, type_: str, template: Template | None) -> None:
         family = self._fleet.families.get(type_)
         if family is not None and family.template_id not in (None, template_id):
-            self._problems[template_id] = f"type {type_} has a template already: {family.template_id}"
-            return
+            # As at a start, where they come in the order of their ids.
+            first, second = sorted((str(family.template_id), template_id))
+            self._problems[second] = f"type {type_} has a template already: {first}"
+            log.warning("template %s: %s", legible(second), self._problems[second])
+            if second == template_id:
+                return
         if family is None:
             owner = self._owner(self._keyspace.configs(type_))
             if owner is not None:
                 self._problems[template_id] = f"type {type_} has its configs where {owner}"
+                log.warning("template %s: %s", legible(template_id), self._problems[template_id])
                 return
             family = self._found(type_)
         family.template_id = family.was_template_id = template_id
@@ -231,7 +236,7 @@ class Templates:
         family = None if type_ is None else self._fleet.families.get(type_)
         if family is None or family.template_id != template_id:
             return
-        family.template_id = family.template = family.names = family.problem = None
+        family.template_id = family.template = family.problem = None  # by its names, records are known as ours still
         self._render_all(family)
         for other, other_type in self._others(template_id):
             if other_type == type_:

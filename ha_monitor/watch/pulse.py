@@ -134,6 +134,10 @@ class Pulse:
             with anyio.move_on_after(min(left, CATCH_UP_EVERY) if hurry else left):
                 await self._called.wait()
 
+    def end(self) -> None:
+        """Ask no more: what was heard is of the past."""
+        self.heard, self.fault = False, "the monitor has ended"
+
     async def prove(self, revision: int) -> None:
         """Wait until every watch is known to be right up to a revision, one that etcd is at already."""
         self._wanted = max(self._wanted, revision)

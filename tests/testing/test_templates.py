@@ -1,0 +1,146 @@
+"""Templates that come, go and get in each other's way, with what they leave behind: on an etcd in memory."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from ha_monitor import Settings, Status
+from ha_monitor.testing import MemoryEtcd, run
+from tests.support import site
+from tests.testing.fleet import TOLD_WITHIN, until
+from tests.testing.test_faults import virtual
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PORTS = "/config/v2.0/ports/"
+STATES = "/monitoring/v2.0/er_physical_interfaces/"
+RECORDS = "/monitoring/v2.0/ports/"
+TEMPLATE = "/config/v2.0/heat_templates/port_monitoring"
+
+
+def side(parameter: str, name: str = "side") -> str:
+    return f"{name}:\n  type: etcd_reader\n  etcd_type: er_physical_interface\n  etcd_id: {{{{ {parameter} }}}}\n"
+
+
+def ports(
+    mapping: Mapping[str, Any] = {"field": "line"},
+    *,
+    name: str = "side",
+    template_id: str = "port_monitoring",
+) -> dict[str, Any]:
+    return site.template(template_id, side("line", name), {"line": mapping})
+
+
+def port(id_: str, **fields: Any) -> dict[str, Any]:
+    return {f"{PORTS}{id_}": site.envelope({"id": id_, **fields})}
+
+
+@virtual
+async def test_a_record_of_a_resource_that_is_gone_is_found_where_a_path_leads_to_its_own_type() -> None:
+    """Both wait for the list of its configs: what is found by the path, and the look for orphans."""
+    etcd = MemoryEtcd()
+    above = side("line").replace("er_physical_interface", "port")
+    etcd.txn(site.template("vpn_gateway_monitoring", above, {"line": {"field": "line"}}))
+    etcd.put("/config/v2.0/vpn_gateways/vpn", site.envelope({"id": "vpn", "line": "p1"}))
+    for number in range(1_200):  # more than are taken between two turns of the loop
+        etcd.txn(port(f"p{number}", line=f"l{number}", peer=f"p{number * 7 % 1_200}") | {f"{STATES}l{number}": site.UP})
+    etcd.put(f"{RECORDS}gone", {"side": "UP", "version": 1})
+    async with etcd.monitor() as monitor:
+        await monitor.synced()
+        await anyio.sleep(5)
+        etcd.txn(ports({"field": "line", "path": [{"id": "peer", "type": "port"}]}))
+        await until(lambda: etcd.record(f"{RECORDS}gone") is None, TOLD_WITHIN)
+
+
+@pytest.mark.parametrize("line", ["there is no state", None])
+def test_a_template_that_goes_takes_the_records_of_an_earlier_run_along(line: str | None) -> None:
+    async def main() -> None:
+        etcd = MemoryEtcd()
+        record = {f"{RECORDS}p": {"side": "UP", "version": 1}}
+        etcd.txn(ports() | port("p", line=line) | record | {f"{RECORDS}another": {"side": "UP", "more": 1}})
+        async with etcd.monitor() as monitor:
+            await monitor.synced()
+            await anyio.sleep(5)
+            assert etcd.record(f"{RECORDS}p") is not None, "it may be right still"
+            etcd.delete(TEMPLATE)
+            await until(lambda: etcd.record(f"{RECORDS}p") is None, TOLD_WITHIN)
+            assert not list(monitor.resources())
+        assert etcd.record(f"{RECORDS}another") is not None
+
+    run(main)
+
+
+@virtual
+async def test_a_config_that_can_not_be_read_ends_with_its_template() -> None:
+    etcd = MemoryEtcd()
+    etcd.txn(ports() | {f"{PORTS}broken": "no JSON"})
+    async with etcd.monitor() as monitor:
+        await monitor.synced()
+        assert [resource.id for resource in monitor.resources()] == ["broken"]
+        etcd.delete(TEMPLATE)
+        await until(lambda: not list(monitor.resources()), TOLD_WITHIN)
+        etcd.put(f"{PORTS}another", "no JSON either")
+        await anyio.sleep(TOLD_WITHIN)
+        assert not list(monitor.resources())
+        assert not list(monitor.problems())
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_a_timeout_comes_at_any_moment(number: int) -> None:
+    """Some sums of times are a hair less than their parts."""
+
+    async def main() -> None:
+        etcd = MemoryEtcd()
+        etcd.txn(ports() | port("p", line="l") | {f"{STATES}l": site.UP})
+        async with etcd.monitor() as monitor:
+            await monitor.synced()
+            await anyio.sleep(1 + number * 0.0137)
+            etcd.delete(f"{STATES}l")
+            await anyio.sleep(70)
+            resource = monitor.get("port", "p")
+            assert resource is not None
+            assert resource.entries["side"].status is Status.FAIL
+
+    run(main)
+
+
+@pytest.mark.parametrize("first", ["aaa", "port_monitoring"])
+def test_of_two_templates_of_a_type_the_same_one_counts_whichever_came_first(
+    first: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        etcd = MemoryEtcd()
+        by_id = {id_: ports(name=id_, template_id=id_) for id_ in ("aaa", "port_monitoring")}
+        etcd.txn(by_id[first] | port("p", line="l") | {f"{STATES}l": site.UP})
+        async with etcd.monitor(Settings(template_types={"aaa": "port"})) as monitor:
+            await monitor.synced()
+            (second,) = set(by_id) - {first}
+            etcd.txn(by_id[second])
+            await etcd.wait(f"{RECORDS}p", {"aaa": "UP", "version": 1}, timeout=TOLD_WITHIN)
+            words = "type port has a template already: aaa"
+            assert list(monitor.problems()) == [("template port_monitoring", words)]
+            assert f"template port_monitoring: {words}" in caplog.messages
+            etcd.delete("/config/v2.0/heat_templates/aaa")
+            await etcd.wait(f"{RECORDS}p", {"port_monitoring": "UP", "version": 1}, timeout=TOLD_WITHIN)
+            assert not list(monitor.problems())
+
+    caplog.set_level(logging.WARNING, "ha_monitor")
+    run(main)
+
+
+@virtual
+async def test_a_monitor_that_has_ended_claims_nothing_any_more() -> None:
+    etcd = MemoryEtcd()
+    etcd.txn(ports() | port("p", line="l") | {f"{STATES}l": site.UP})
+    async with etcd.monitor() as monitor:
+        await monitor.synced()
+        assert monitor.readiness().ready
+    assert not monitor.readiness().ready
+    resource = monitor.get("port", "p")
+    assert resource is not None
+    assert resource.stale
