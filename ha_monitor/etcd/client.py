@@ -130,13 +130,20 @@ class EtcdClient:
                 if isinstance(error, NothingDone) and not last:
                     continue
                 fault = translate(error, doing)
-                if isinstance(fault, EtcdTokenInvalid) and not last:
-                    await connection.authenticate()
+                if isinstance(fault, EtcdTokenInvalid) and self._access.user is not None and not last:
+                    await self._login_again(connection)
                     continue
-                if isinstance(fault, _OTHER_CONNECTION):
+                if isinstance(fault, (*_OTHER_CONNECTION, EtcdTokenInvalid)):  # of a proxy, where we have no token
                     self.abandon(connection, str(fault))
                 raise fault from error
         raise AssertionError("unreachable")
+
+    async def _login_again(self, connection: Connection) -> None:
+        try:
+            await connection.authenticate()
+        except _OTHER_CONNECTION as error:
+            self.abandon(connection, str(error))
+            raise
 
     async def range(self, request: rpc.RangeRequest, doing: str, timeout: float = CALL_TIMEOUT) -> rpc.RangeResponse:
         """Read keys, linearizably unless the request says otherwise."""

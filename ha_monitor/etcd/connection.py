@@ -128,7 +128,7 @@ class ChannelStubs:
         return connection is None or connection.closed.done()
 
 
-def dial(url: str, access: Access) -> Stubs:
+def dial(url: str, access: Access) -> ChannelStubs:
     """Give the stubs of a new channel, which connects at the first call. Raises :class:`EtcdRefused` for bad files."""
     return ChannelStubs(Channel(url, access.tls() if url.startswith("https://") else None))
 
@@ -177,6 +177,8 @@ class Connection:
             answer = await self._stubs.auth.Authenticate(request, timeout=CALL_TIMEOUT)
         except rpc.AioRpcError as error:
             raise translate(error, f"log in to {self.url} as {self.access.user}") from error
+        if not answer.token.isascii():
+            raise EtcdRefused(f"log in to {self.url} as {self.access.user}: a token that no header can carry")
         self.metadata = (("hasleader", "true"), ("token", answer.token))
 
     async def close(self) -> None:

@@ -60,7 +60,7 @@ def classify(code: rpc.StatusCode, details: str, doing: str) -> EtcdError:
         return EtcdTooLarge(text)
     if code is _Code.UNAVAILABLE and _any(_TLS_WORDS, words):
         return EtcdTlsRefused(f"TLS: {text}")
-    if code in _RETRYABLE:
+    if code in _RETRYABLE or "not supported for learner" in words:
         return EtcdUnavailable(text)
     return EtcdError(text)
 
@@ -83,6 +83,7 @@ _RETRYABLE = frozenset(
         _Code.CANCELLED,
         _Code.RESOURCE_EXHAUSTED,
         _Code.UNKNOWN,
+        _Code.UNIMPLEMENTED,  # by whoever answers in the place of an etcd
     }
 )
 

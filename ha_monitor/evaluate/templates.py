@@ -236,7 +236,7 @@ class Templates:
         family = None if type_ is None else self._fleet.families.get(type_)
         if family is None or family.template_id != template_id:
             return
-        family.template_id = family.template = family.problem = None  # by its names, records are known as ours still
+        family.template_id = family.template = family.names = family.problem = None
         self._render_all(family)
         for other, other_type in self._others(template_id):
             if other_type == type_:

@@ -41,7 +41,7 @@ class Family:
         self.template: Template | None = None
         self.names: Collection[str] | None = None
         """The entries by which a record is known as ours: the template's, or, where it can't be used, those of the last
-        one that could or was there; ``None`` where they are not the same for all resources."""
+        one that could; ``None`` where they are not the same for all resources, or there is no template."""
         self.problem: str | None = None
         """Why the template can't be used."""
         self.units: dict[str, Unit] = {}

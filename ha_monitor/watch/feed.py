@@ -155,7 +155,11 @@ class Feed:
                     self.fault = "the store was replaced by an older one, which has gone on since"
                     await self._take(Gone())
                     return
-                await stream.create(self._bytes, start_revision)
+                try:
+                    await stream.create(self._bytes, start_revision)
+                except EtcdUnavailable as error:  # it may answer everything else, and grant no watch
+                    self._client.abandon(connection, str(error))
+                    raise
             if self._replaced:
                 return
             await self._take(Opened(newest.header.revision))

@@ -25,6 +25,7 @@ END_OF_STREAM = grpc.aio.EOF  # type: ignore[attr-defined]  # the stubs of grpc 
 """What the read of a stream gives once the server has ended it in good order."""
 
 _LATE = StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"
+_NOT_LET_IN = StatusCode.DEADLINE_EXCEEDED, "the server takes no more calls at a time than there are"
 _NOTHING = Metadata()
 
 
@@ -119,7 +120,8 @@ class Answer:
             self.answer.set_result(self._content)
 
     def _late(self) -> None:
-        self.ended(*_LATE)
+        waits = self.stream is not None and not self.stream.number
+        self.ended(*(_NOT_LET_IN if waits else _LATE))
 
     def close(self) -> None:
         """Have nothing come of it any more."""
@@ -172,6 +174,9 @@ class StreamCall:
             connection = await self._method.channel.connect(self._timeout)
         except AioRpcError as error:
             self.ended(error.code(), error.details() or "")
+            raise
+        except asyncio.CancelledError:
+            self.cancel()
             raise
         if self._status is not None:
             raise self._failure()

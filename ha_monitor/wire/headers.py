@@ -24,9 +24,9 @@ NO_TABLE = b"\x20"
 """What goes before the first block of a connection: we put nothing into a table, however large the server lets it be. A
 server that has made it smaller than it was wants to be told (RFC 7541, 4.2)."""
 
-_KEPT = 64  # blocks that are known by their bytes: a server uses three or four
+_KEPT, _SHORT = 64, 1_024  # blocks that are known by their bytes, and those of one: a server uses three or four
 _PLAIN, _NEVER_INDEXED = 0x00, 0x10
-_CODES = {code.value[0]: code for code in StatusCode}
+_CODES = {str(code.value[0]): code for code in StatusCode}
 
 
 def request_block(scheme: str, authority: str, path: str, timeout: float | None, metadata: Metadata) -> bytes:
@@ -75,7 +75,7 @@ class HeaderReader:
         after = self._table()
         if after[:2] != before[:2] or after[2] is not before[2] or len(self._known) >= _KEPT:
             self._known.clear()
-        else:
+        elif len(block) <= _SHORT:
             self._known[block] = headers
         return headers
 
@@ -93,7 +93,7 @@ def status_of(headers: Headers) -> tuple[StatusCode, str]:
         code = _OF_HTTP.get(http, StatusCode.UNKNOWN)
         return code, f"HTTP status {http}" if http not in ("", "200") else "the answer ended without a status"
     words = unquote(headers.get("grpc-message", ""), errors="replace")
-    return _CODES.get(int(said) if said.isdecimal() else -1, StatusCode.UNKNOWN), words
+    return _CODES.get(said, StatusCode.UNKNOWN), words
 
 
 def status_of_reset(code: int) -> tuple[StatusCode, str]:

@@ -26,12 +26,12 @@ def message(content: bytes) -> bytes:
 class Assembler:
     """Gives the messages of one stream as they become whole."""
 
-    __slots__ = ("_filled", "_head", "_message")
+    __slots__ = ("_head", "_message", "_missing")
 
     def __init__(self) -> None:
         self._head = b""
-        self._message: bytearray | None = None  # of its full size from the start: it may be megabytes
-        self._filled = 0
+        self._message: bytearray | None = None  # what has come of it: its size is only what somebody says
+        self._missing = 0
 
     def feed(self, content: bytes) -> list[bytes | bytearray]:
         """Take data, give what is whole now. Raises :class:`Compressed` and :class:`TooLarge`."""
@@ -48,12 +48,12 @@ class Assembler:
                 at += len(head)
                 if len(self._head) < _PREFIX.size:
                     break
-                self._message, self._filled, self._head = bytearray(_size(self._head)), 0, b""
-            part = content[at : at + len(self._message) - self._filled]
-            self._message[self._filled : self._filled + len(part)] = part
+                self._message, self._missing, self._head = bytearray(), _size(self._head), b""
+            part = content[at : at + self._missing]
+            self._message += part
             at += len(part)
-            self._filled += len(part)
-            if self._filled == len(self._message):
+            self._missing -= len(part)
+            if not self._missing:
                 whole.append(self._message)
                 self._message = None
         return whole

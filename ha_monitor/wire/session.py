@@ -32,6 +32,9 @@ _REFUSED: dict[type[Exception], tuple[StatusCode, str]] = {
     TooLarge: (StatusCode.RESOURCE_EXHAUSTED, f"received message larger than max ({LARGEST_MESSAGE} bytes)"),
 }
 
+_LARGEST_BLOCK = 128 * 1024
+"""Bytes of headers that are taken: to read a megabyte of them may take seconds, and etcd's have a hundred bytes."""
+
 _LAST_STREAM = frames.LARGEST_WINDOW - 1
 
 
@@ -111,6 +114,7 @@ class Session:
         self._send(stream)
         if self._next > _LAST_STREAM:
             self.fault = "the numbers of the streams are used up"
+            self._refuse(())
 
     def send(self, stream: Stream, content: bytes) -> None:
         """Send another message on a stream that is open."""
@@ -240,7 +244,7 @@ class Session:
             raise ProtocolError("headers go on that have not begun")
         first, _, block = self._block
         block += payload
-        if len(block) > WINDOW:
+        if len(block) > _LARGEST_BLOCK:
             raise ProtocolError("headers without end")
         if flags & frames.END_HEADERS:
             self._block = None

@@ -95,10 +95,10 @@ def test_null_of_a_property_declared_as_text_stays_null(text: str) -> None:
 
 def test_entries_are_the_objects_and_the_rest_is_kept() -> None:
     """Entries keep their order; other top-level keys are extras, of one that stands there twice the last."""
-    text = "b:\n  type: x\na:\n  type: y\nm:\n - 1\nm:\n - 2\ns: text\n"
+    text = "b:\n  type: x\na:\n  type: y\nm:\n - 1\nm:\n - 2\ns: text\no:\n  k: 1\n"
     document = parse_document(text, text_props)
     assert list(document.entries) == ["b", "a"]
-    assert document.extras == {"m": [2], "s": "text"}
+    assert document.extras == {"m": [2], "s": "text", "o": {"k": 1}}
 
 
 def test_alias_gives_the_value_of_its_anchor() -> None:

@@ -37,7 +37,7 @@ async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
     """Give each of both."""
     if request.param == "real":
         server: Etcd = request.getfixturevalue("etcd")
-        stubs = dial(server.url, Access())
+        stubs: Stubs = dial(server.url, Access())
         yield Side(stubs, server, real=True)
     else:
         etcd = MemoryEtcd()

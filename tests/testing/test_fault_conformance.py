@@ -9,7 +9,7 @@ import anyio
 import pytest
 from aetcd import rpc
 
-from ha_monitor.etcd.connection import Access, dial
+from ha_monitor.etcd.connection import Access, ChannelStubs, dial
 from ha_monitor.etcd.faults import classify
 from ha_monitor.testing import MemoryEtcd
 from tests.faults import operate
@@ -35,10 +35,17 @@ class Real:
 
     def __init__(self) -> None:
         self._etcd = Etcd("--auth-token-ttl", str(TOKEN_LIVES)).start()
-        self.stubs: Stubs = dial(self._etcd.url, Access())
+        self._dialed: list[ChannelStubs] = []
         self.put, self.delete, self.items = self._etcd.put, self._etcd.delete, self._etcd.items
         self.freeze, self.thaw = self._etcd.freeze, self._etcd.thaw
         self.go_down, self.come_up = self._etcd.kill, self._etcd.start
+
+    @property
+    def stubs(self) -> Stubs:
+        """On a connection that takes calls, as a client has it."""
+        if not self._dialed or self._dialed[-1].fault is not None:
+            self._dialed.append(dial(self._etcd.url, Access()))
+        return self._dialed[-1]
 
     @property
     def revision(self) -> int:
@@ -98,7 +105,7 @@ async def etcd(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
     made = request.param()
     try:
         made.put("/a", "1")
-        await reached(made.stubs)
+        await reached(made)
         yield made
         await made.stubs.close()
     finally:
@@ -106,12 +113,12 @@ async def etcd(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
             made.close()
 
 
-async def reached(stubs: Stubs, metadata: Any = ()) -> None:
+async def reached(side: Any, metadata: Any = ()) -> None:
     """Wait until a read is answered."""
     with anyio.fail_after(LONG):
         while True:
             try:
-                await stubs.kv.Range(rpc.RangeRequest(key=b"/a"), timeout=1.0, metadata=metadata)
+                await side.stubs.kv.Range(rpc.RangeRequest(key=b"/a"), timeout=1.0, metadata=metadata)
             except rpc.AioRpcError as error:
                 if error.code() not in (_Code.UNAVAILABLE, _Code.DEADLINE_EXCEEDED):
                     return
@@ -137,7 +144,7 @@ async def test_a_server_that_is_down_refuses_and_ends_every_stream(etcd: Any) ->
         while "refused" not in (last := await refused(read(etcd)))[1]:  # the first may meet the end of the connection
             assert last[0] is _Code.UNAVAILABLE
     etcd.come_up()
-    await reached(etcd.stubs)
+    await reached(etcd)
     assert etcd.items() == {"/a": b"1"}
 
 
@@ -174,7 +181,7 @@ async def test_a_store_that_was_wiped_begins_anew_under_the_same_id(etcd: Any) -
         etcd.put("/b", value)
     before = (await read(etcd)).header
     etcd.wipe()
-    await reached(etcd.stubs)
+    await reached(etcd)
     after = (await read(etcd)).header
     assert (after.revision, after.cluster_id) == (1, before.cluster_id)
     assert after.raft_term == 2
@@ -289,7 +296,7 @@ async def test_without_a_quorum_who_asks_for_a_leader_is_told(member: Any) -> No
         silent = member.stubs.watch.Watch()
         assert (await create(silent, key=b"/a")).created
     member.regain_quorum()
-    await reached(member.stubs, leader)
+    await reached(member, leader)
     await member.stubs.kv.Put(rpc.PutRequest(key=b"/a", value=b"2"), timeout=LONG)
     with anyio.fail_after(LONG):
         assert (await silent.read()).events[0].kv.value == b"2"

@@ -57,24 +57,6 @@ async def test_a_record_of_a_resource_that_is_gone_is_found_where_a_path_leads_t
         await until(lambda: etcd.record(f"{RECORDS}gone") is None, TOLD_WITHIN)
 
 
-@pytest.mark.parametrize("line", ["there is no state", None])
-def test_a_template_that_goes_takes_the_records_of_an_earlier_run_along(line: str | None) -> None:
-    async def main() -> None:
-        etcd = MemoryEtcd()
-        record = {f"{RECORDS}p": {"side": "UP", "version": 1}}
-        etcd.txn(ports() | port("p", line=line) | record | {f"{RECORDS}another": {"side": "UP", "more": 1}})
-        async with etcd.monitor() as monitor:
-            await monitor.synced()
-            await anyio.sleep(5)
-            assert etcd.record(f"{RECORDS}p") is not None, "it may be right still"
-            etcd.delete(TEMPLATE)
-            await until(lambda: etcd.record(f"{RECORDS}p") is None, TOLD_WITHIN)
-            assert not list(monitor.resources())
-        assert etcd.record(f"{RECORDS}another") is not None
-
-    run(main)
-
-
 @virtual
 async def test_a_config_that_can_not_be_read_ends_with_its_template() -> None:
     etcd = MemoryEtcd()

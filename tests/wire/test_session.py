@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import struct
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ha_monitor.wire import frames, session
-from ha_monitor.wire.headers import request_block
+from ha_monitor.wire.headers import request_block, status_of
 from ha_monitor.wire.messages import LARGEST_MESSAGE
 from ha_monitor.wire.session import Session
 from tests.wire.peer import FINE, HEADERS, Peer, message
@@ -431,9 +433,41 @@ def test_headers_without_end_are_not_kept() -> None:
     ours = Session()
     ours.receive(SPOKEN + frames.frame(frames.HEADERS, 0, 1))
     more = frames.frame(frames.CONTINUATION, 0, 1, bytes(frames.SMALLEST_MAX_FRAME))
-    for _ in range(session.WINDOW // frames.SMALLEST_MAX_FRAME + 1):
+    for _ in range(9):  # 144 KiB, of which a megabyte would take seconds to read
         ours.receive(more)
     assert ours.fault == "headers without end"
+
+
+def test_a_size_that_is_only_claimed_takes_no_memory() -> None:
+    wire = begun(lambda peer, stream, content: peer.answer(stream, content), MAX_CONCURRENT_STREAMS=20)
+    tracemalloc.start()
+    try:
+        for _ in range(10):
+            _, stream = wire.call()
+            wire.settle()
+            claim = struct.pack(">BI", 0, LARGEST_MESSAGE)
+            wire.ours.receive(frames.frame(frames.DATA, 0, stream.number, claim + b"a"))
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_waits_when_the_numbers_are_used_up_may_be_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "_LAST_STREAM", 4)
+    wire = begun(MAX_CONCURRENT_STREAMS=1)
+    _, first = wire.call()
+    second, _ = wire.call()
+    waiting, stream = wire.call()
+    wire.ours.cancel(first)
+    wire.settle()
+    assert second.end is None
+    assert waiting.end == (StatusCode.UNAVAILABLE, "the numbers of the streams are used up")
+    assert stream.untouched
+
+
+@pytest.mark.parametrize("said", ["9" * 5_000, "-1", "99", "two", "\N{SUPERSCRIPT TWO}"])
+def test_a_status_that_is_none_is_unknown(said: str) -> None:
+    assert status_of({"grpc-status": said}) == (StatusCode.UNKNOWN, "")
 
 
 @settings(deadline=None)
