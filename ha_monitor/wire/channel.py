@@ -131,7 +131,8 @@ class Channel:
             await loop.create_connection(lambda: connection, sock=to, ssl=self._tls, server_hostname=name)
             await connection.ready
             if connection.fault is not None:
-                raise ConnectionError(connection.fault)
+                hint = " before it has said anything; if it wants TLS, it is https://" if connection.was_silent else ""
+                raise ConnectionError(connection.fault + (hint if self._tls is None else ""))
         except BaseException:
             connection.abort("given up")
             raise

@@ -40,6 +40,11 @@ class Http2Connection(asyncio.Protocol):
         """Why no more calls can be made; ``None`` as long as they can."""
         return self._session.fault
 
+    @property
+    def was_silent(self) -> bool:
+        """Whether the server has ended it without a word, as one does that waits for a handshake of TLS."""
+        return self.closed.done() and not self._session.ready
+
     # -- calls
 
     def request(self, block: bytes, content: bytes, receiver: Receiver, *, last: bool) -> Stream:

@@ -71,6 +71,12 @@ def test_a_client_certificate_is_shown_and_believed(
     watched.right()
 
 
+def test_who_forgets_the_s_is_told(secure: Etcd) -> None:
+    ended = command("load", "-", "--etcd", f"http://127.0.0.1:{secure.port}", "--wait", "0.5", stdin=b'{"/a": "b"}')
+    assert ended.returncode == 1
+    assert b"if it wants TLS, it is https://" in ended.stderr
+
+
 def test_a_renewed_certificate_is_read_at_the_next_connection(
     secure: Etcd, authority: Authority, watch: Callable[..., Watched]
 ) -> None:
