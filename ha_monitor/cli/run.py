@@ -18,6 +18,7 @@ from ha_monitor.cli.hooks import check_hooks
 from ha_monitor.cli.http import check_token, listener, url
 from ha_monitor.cli.logs import set_up
 from ha_monitor.cli.notify import keep_notified
+from ha_monitor.cli.openfiles import allow_all
 from ha_monitor.cli.options import settings_options
 from ha_monitor.cli.progress import progress, until_synced
 from ha_monitor.hooks.service import Hooks
@@ -53,6 +54,7 @@ def run(settings: Settings) -> None:
         if path is not None and not path.parent.is_dir():
             raise click.UsageError(f"{option} {path}: there is no folder {path.parent}")
     collect_rarely()
+    allow_all()
     log.info("ha_monitor %s: etcd %s; %s", version("ha-monitor"), ", ".join(settings.etcd), _work(settings))
     listening = listener(settings.listen)
     with listening or contextlib.nullcontext():

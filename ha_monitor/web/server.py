@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import anyio
 import uvicorn
 
+from ha_monitor.web.protocol import HEAD_WITHIN, TimedProtocol
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -48,10 +50,14 @@ def bind(listen: str) -> socket.socket:
     return socket.create_server((host, int(port)), family=family, backlog=1024)
 
 
-async def serve(app: Starlette, listener: socket.socket) -> None:
-    """Answer until cancelled; then streams end, and open requests have a second."""
+async def serve(app: Starlette, listener: socket.socket, head_within: float = HEAD_WITHIN) -> None:
+    """Answer until cancelled; then streams end, and open requests have a second.
+
+    :param head_within: seconds that a request's head may take.
+    """
     config = uvicorn.Config(
         app,
+        http=type("Timed", (TimedProtocol,), {"head_within": head_within}),
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -1,0 +1,79 @@
+"""The server itself: connections that ask for nothing are closed, and so many of them keep nobody out."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx
+import pytest
+from httpx_sse import aconnect_sse
+
+from ha_monitor.testing import MemoryEtcd
+from ha_monitor.web.app import create_app
+from ha_monitor.web.server import bind, serve
+from tests.support import site
+from tests.support.service import Service
+
+if TYPE_CHECKING:
+    from tests.support.etcd import Etcd
+
+FILES = 100  # that a service may have open at first; it has two dozen
+MANY = 200  # clients that send half a head
+
+
+@pytest.mark.anyio
+async def test_half_a_head_is_not_waited_for_while_events_go_on(anyio_backend: object) -> None:
+    """The first head as well as one after an answer, and bytes that go on trickling in."""
+    pair, etcd = site.HaInterface(), MemoryEtcd()
+    etcd.txn(site.ha_template() | pair.keys())
+    listener = bind("127.0.0.1:0")
+    port = listener.getsockname()[1]
+    whole = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
+
+    async def is_left(sent: bytes, trickle: bytes = b"") -> None:
+        """Wait until it is closed from the other side."""
+        async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+            await stream.send(sent)
+            with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                while True:
+                    with anyio.move_on_after(0.05 if trickle else None):
+                        await stream.receive()
+                    await stream.send(trickle)
+
+    with anyio.fail_after(30):
+        async with etcd.monitor() as monitor, anyio.create_task_group() as tasks:
+            await monitor.synced()
+            tasks.start_soon(serve, create_app(monitor), listener, 0.5)
+            async with (
+                httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client,
+                aconnect_sse(client, "GET", "/api/v1/events") as source,
+            ):
+                events = source.aiter_sse()
+                assert (await anext(events)).event == "snapshot"
+                async with anyio.create_task_group() as clients:
+                    clients.start_soon(is_left, b"")
+                    clients.start_soon(is_left, b"GET /hea")
+                    clients.start_soon(is_left, whole + whole[:-2])
+                    clients.start_soon(is_left, b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: ", b"x")
+                    clients.start_soon(is_left, whole + whole[:-4], b"x")
+                etcd.put(pair.primary_state, site.DOWN)
+                while (await anext(events)).event != "change":
+                    pass
+            tasks.cancel_scope.cancel()
+
+
+def test_clients_that_send_half_a_head_take_no_probe_its_answer(etcd: Etcd) -> None:
+    running = Service(etcd.url, before=("sh", "-c", f'ulimit -Sn {FILES} && exec "$@"', "sh"))
+    try:
+        running.wait_ready(30)
+        with contextlib.ExitStack() as stack:
+            for _ in range(MANY):
+                half = stack.enter_context(socket.create_connection(("127.0.0.1", running.port)))
+                half.sendall(b"GET /hea")
+            assert running.get("/healthz", timeout=3)[0] == 200, "and not once half of them were closed"
+        running.stop()
+    finally:
+        running.kill()
