@@ -105,9 +105,7 @@ class Api:
         """Say whether a resource is as asked."""
         record = self._monitor.get(type, id)
         if record is None:
-            if self._monitor.is_synced:
-                raise _unknown(type, id)
-            raise HTTPException(503, "resources are not known yet")
+            raise self._absent(f"there is no {type} {id}")
         if query.active or query.status:
             ok = query.active in ("", record.active) and query.status in ("", record.status.value)
         else:
@@ -137,14 +135,14 @@ class Api:
         """Give one resource."""
         record = self._monitor.get(type, id)
         if record is None:
-            raise _unknown(type, id)
+            raise self._absent(f"there is no {type} {id}")
         return 200, resource_shape(record)
 
     def explain(self, query: shapes.NoQuery, type: str, id: str) -> tuple[int, Explanation]:  # noqa: A002
         """Explain one resource."""
         told = self._monitor.explain(type, id)
         if told is None:
-            raise HTTPException(404, self._monitor.absent(type, id))
+            raise self._absent(self._monitor.absent(type, id))
         return 200, explanation_shape(told)
 
     def summary(self, query: shapes.NoQuery) -> tuple[int, Mapping[str, Mapping[str, int]]]:
@@ -168,9 +166,11 @@ class Api:
         wanted = (c for c in changes if query.type in ("", c.type) and query.id in ("", c.id))
         return 200, shapes.History([transition_shape(change) for change in islice(wanted, query.limit)])
 
-
-def _unknown(type_: str, id_: str) -> HTTPException:
-    return HTTPException(404, f"there is no {type_} {id_}")
+    def _absent(self, words: str) -> HTTPException:
+        """Give what a resource that is not known is answered with: that there is none is known of all at once."""
+        if self._monitor.is_synced:
+            return HTTPException(404, words)
+        return HTTPException(503, f"resources are not known yet: {self._monitor.readiness().reason}")
 
 
 def _write_cursor(last: tuple[str, str]) -> str:

@@ -105,7 +105,9 @@ class EventStream(Response):
 
     async def _beat_once(self, send: Send) -> None:
         monitor = self._monitor
-        beat = heartbeat_shape(monitor.revision, monitor.proven_at, monitor.readiness(), monitor.generation)
+        beat = heartbeat_shape(
+            monitor.revision, monitor.proven_at, monitor.readiness(), monitor.generation, known=monitor.is_synced
+        )
         await _write(send, _event("heartbeat", encode(beat)))
 
     async def _snapshot(self, send: Send) -> None:

@@ -45,11 +45,12 @@ def openapi(endpoints: Sequence[Endpoint], *, guarded: bool) -> Mapping[str, Any
 def _operation(endpoint: Endpoint, answer: Any, failure: Any, *, guarded: bool) -> dict[str, Any]:
     open_to_all = endpoint.path in ("/healthz", "/readyz")
     responses = {"200": _response(endpoint.says, answer), "400": _response("A wrong parameter.", failure)}
-    if endpoint.not_so is not None:
-        refused = {"anyOf": [answer, failure]} if "{id}" in endpoint.path else answer
-        responses[str(endpoint.not_so)] = _response("It is not so.", refused)
     if "{id}" in endpoint.path:
         responses["404"] = _response("There is no such resource.", failure)
+        responses["503"] = _response("Resources are not known yet.", failure)
+    if endpoint.not_so is not None:
+        refused = {"anyOf": [answer, failure]} if "{id}" in endpoint.path else answer
+        responses[str(endpoint.not_so)] = _response("It is not so, or not known yet.", refused)
     operation: dict[str, Any] = {"summary": endpoint.says, "parameters": _parameters(endpoint), "responses": responses}
     if guarded and not open_to_all:
         operation["security"] = [{"token": []}]

@@ -207,13 +207,17 @@ class Group(Struct):
 
 
 class Heartbeat(Struct):
-    """The event that says that the stream lives, and up to when it can be trusted."""
+    """The event that says that the stream lives, and up to when it can be trusted.
+
+    ``known``: every resource was evaluated once; before, that there is none says nothing.
+    """
 
     revision: int
     proven_at: str | None
     ready: bool
     reason: str
     generation: int
+    known: bool
 
 
 class Failure(Struct):
@@ -256,6 +260,8 @@ def group_shape(status: GroupStatus | None) -> Group:
     )  # fmt: skip
 
 
-def heartbeat_shape(revision: int, proven_at: float, readiness: Readiness, generation: int) -> Heartbeat:
+def heartbeat_shape(
+    revision: int, proven_at: float, readiness: Readiness, generation: int, *, known: bool
+) -> Heartbeat:
     """Give a heartbeat's shape."""
-    return Heartbeat(revision, rfc3339(proven_at), readiness.ready, readiness.reason, generation)
+    return Heartbeat(revision, rfc3339(proven_at), readiness.ready, readiness.reason, generation, known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import random
 import time
 from typing import TYPE_CHECKING, Any
@@ -205,7 +206,10 @@ def test_before_the_first_list_nothing_is_claimed(service: StartService) -> None
 
     waiting = service(etcd=Nobody(), ready=False).wait_alive()
     assert waiting.get("/readyz")[0] == 503
-    assert waiting.get("/probe/ha_interface/x?active=primary")[0] == 503
+    for path in ("/probe/ha_interface/x?active=primary", "/api/v1/resources/ha_interface/x", "/api/v1/explain/no/x"):
+        status, said = waiting.get(path)
+        assert status == 503, path
+        assert json.loads(said)["error"].startswith("resources are not known yet: etcd can't be heard: ")
     assert waiting.json("/api/v1/resources")["total"] == 0
     assert waiting.json("/api/v1/summary") == {}
     assert waiting.json("/api/v1/map")["types"] == []

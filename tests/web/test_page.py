@@ -188,6 +188,21 @@ def test_etcd_is_lost_and_the_banner_stands_until_it_is_back(
     expect(row(page, pair)).to_have_attribute("data-status", "DEGRADED")
 
 
+def test_before_etcd_was_heard_nobody_is_told_that_there_is_nothing(
+    open_page: Open, own_etcd: Etcd, service: StartService
+) -> None:
+    own_etcd.txn(site.ha_template())
+    own_etcd.kill()
+    page = open_page(f"{service(etcd=own_etcd, ready=False).wait_alive().url}/#/ha_interface/x", outages=True)
+    expect(page.locator("#summary")).to_have_text("Resources are not known yet")
+    expect(page.locator("#nothing")).to_contain_text("Resources are not known yet: etcd can't be heard")
+    expect(page.locator("#detail")).to_contain_text("Reading")
+    own_etcd.start()
+    expect(page.locator("#summary")).to_have_text("No resources are monitored", timeout=60_000)
+    expect(page.locator("#nothing")).to_contain_text("found no HA resources")
+    expect(page.locator("#detail")).to_contain_text("There is no such resource")
+
+
 def test_the_service_is_gone_and_the_page_says_so(
     open_page: Open, pairs: list[site.HaInterface], service: StartService
 ) -> None:

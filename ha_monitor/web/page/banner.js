@@ -22,6 +22,11 @@ export class Banner {
     return this.lost || this.#faults.size > 0 || this.#beat?.ready === false;
   }
 
+  /** Why resources are not known yet; empty where they are, or where we have not heard. */
+  get unknown() {
+    return this.#beat?.known === false ? this.#beat.reason : "";
+  }
+
   beat(beat) {
     this.#beat = beat;
     this.#lostAt = null;

@@ -54,6 +54,8 @@ const live = new Live({
     if (again || beat.generation !== generation) refresh();
     generation = beat.generation;
     group.ask(); // it changes without any resource doing so
+    if (map !== null) showSummary();
+    showCount();
     showTitle();
   },
   change() {
@@ -86,17 +88,20 @@ for (const [name, code, word] of CHIPS) {
 }
 
 function showOverview() {
-  const { counts, total } = tally(map.types);
-  const ill = ailments(counts);
-  const worst = Object.keys(counts).find((code) => counts[code]) ?? "";
-  document.body.dataset.worst = worst;
-  const said = ill.length ? `${ill.join(", ")} of ${plural(total, "resource")}` : `All ${plural(total, "resource")} up`;
-  say($("summary"), total ? said : "No resources are monitored");
+  showSummary();
   showTypes();
   showChips();
   fleet.show(shownTypes(), STATUS_CODES[filter.status]);
   showTitle();
   showCount();
+}
+
+function showSummary() {
+  const { counts, total } = tally(map.types);
+  const ill = ailments(counts);
+  document.body.dataset.worst = Object.keys(counts).find((code) => counts[code]) ?? "";
+  const said = ill.length ? `${ill.join(", ")} of ${plural(total, "resource")}` : `All ${plural(total, "resource")} up`;
+  say($("summary"), total ? said : banner.unknown ? "Resources are not known yet" : "No resources are monitored");
 }
 
 const shownTypes = () => map.types.filter(({ type }) => !filter.type || type === filter.type);
@@ -127,7 +132,7 @@ function showTypes() {
 function showTitle() {
   if (map === null && !banner.lost) return;
   const { counts, total } = tally(map?.types ?? []);
-  const state = ailments(counts).slice(0, 2).join(", ") || (total ? `all ${number(total)} up` : "no resources");
+  const state = ailments(counts).slice(0, 2).join(", ") || (total ? `all ${number(total)} up` : banner.unknown ? "not known yet" : "no resources");
   document.title = `${banner.lost ? "no connection" : banner.stale ? `stale: ${state}` : state} - ha_monitor`;
 }
 
@@ -153,6 +158,7 @@ function noMatch() {
 }
 
 function noFleet() {
+  if (banner.unknown) return [el("p", {}, `Resources are not known yet: ${banner.unknown}.`)];
   return [
     el("p", {}, "ha_monitor has found no HA resources in etcd. Check that"),
     el("ul", {},
