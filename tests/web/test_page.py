@@ -188,6 +188,25 @@ def test_etcd_is_lost_and_the_banner_stands_until_it_is_back(
     expect(row(page, pair)).to_have_attribute("data-status", "DEGRADED")
 
 
+def test_keys_choose_rows_that_are_not_loaded_yet(open_page: Open, etcd: Etcd, service: StartService) -> None:
+    fleet = sorted((site.HaInterface() for _ in range(100)), key=lambda pair: pair.id)
+    etcd.txn(site.ha_template())
+    for pair in fleet:
+        etcd.txn(pair.keys())
+    page = open_page(service().url)
+    expect(row(page, fleet[0])).to_be_visible()
+    chosen = page.locator('#rows [aria-selected="true"]')
+    page.locator("#rows").focus()
+    for keys, index in ((["End"], -1), (["ArrowUp"], -2), (["Home"], 0), (["End", "ArrowUp"], -2)):
+        for key in keys:
+            page.keyboard.press(key)
+        expect(chosen).to_have_attribute("data-id", fleet[index].id)
+        expect(chosen).to_be_in_viewport()
+        expect(page.locator("#rows")).to_have_attribute("aria-activedescendant", f"row-{index % len(fleet)}")
+    page.keyboard.press("Enter")
+    expect(page.locator("#detail")).to_contain_text(fleet[-2].id)
+
+
 def test_before_etcd_was_heard_nobody_is_told_that_there_is_nothing(
     open_page: Open, own_etcd: Etcd, service: StartService
 ) -> None:

@@ -13,7 +13,7 @@ export class Rows {
   #box; #layer; #open; #changed; #ask;
   #filter = { status: "", type: "", q: "" };
   #height = 48; #head = 32;
-  #total = 0; #first = 0; #shown = []; #at = 0; #chosen = null; #known = false;
+  #total = 0; #first = 0; #shown = []; #at = 0; #chosen = null; #wished = false;
 
   /** `open(resource)`: a row was chosen. `changed(total)`: there is another answer. */
   constructor({ box, open, changed, fault }) {
@@ -41,7 +41,7 @@ export class Rows {
   /** Show others. */
   filter(filter) {
     this.#filter = { ...filter };
-    this.#known = false;
+    this.#wished = false;
     this.#box.scrollTop = 0;
     this.#ask.ask();
   }
@@ -94,7 +94,6 @@ export class Rows {
     this.#total = answer.total;
     this.#first = offset;
     this.#shown = answer.resources;
-    this.#known = true;
     this.#size();
     this.#render();
     this.#changed(answer.total);
@@ -110,7 +109,8 @@ export class Rows {
     const rows = this.#layer.children;
     while (rows.length > this.#shown.length) rows[rows.length - 1].remove();
     while (rows.length < this.#shown.length) this.#layer.append(makeRow());
-    if (this.#chosen) {
+    if (this.#wished) this.#take();
+    else if (this.#chosen) {
       const moved = this.#shown.findIndex((each) => isSame(each, this.#chosen));
       if (moved >= 0) this.#at = this.#first + moved;
     }
@@ -148,15 +148,21 @@ export class Rows {
       this.#box.scrollTop = full <= TALLEST ? wanted * this.#height
         : (wanted / (this.#total - room)) * (TALLEST - view);
     }
-    const resource = this.#shown[this.#at - this.#first];
-    this.#chosen = resource ? { type: resource.type, id: resource.id } : null;
+    this.#take();
     this.#mark();
+  }
+
+  /** Take the row that is wished for; one that is not here yet once it comes. */
+  #take() {
+    const resource = this.#shown[Math.min(this.#at, this.#total - 1) - this.#first];
+    this.#wished = !resource;
+    this.#chosen = resource ? { type: resource.type, id: resource.id } : null;
   }
 
   #key(event) {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     const page = Math.max(1, this.#room() - 2);
-    const none = this.#chosen === null;
+    const none = this.#chosen === null && !this.#wished;
     const to = {
       ArrowDown: none ? Math.floor(this.#top()) : this.#at + 1,
       ArrowUp: none ? Math.floor(this.#top()) : this.#at - 1,
@@ -172,6 +178,7 @@ export class Rows {
     const row = event.target.closest("[data-id]");
     if (!row || String(getSelection())) return; // text is being taken, to be pasted elsewhere
     this.#chosen = { type: row.dataset.type, id: row.dataset.id };
+    this.#wished = false;
     this.#at = Number(row.getAttribute("aria-rowindex")) - 2;
     this.#mark();
     if (!event.target.closest("a")) this.#open(this.#chosen);
