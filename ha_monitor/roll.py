@@ -31,6 +31,7 @@ class _Question(NamedTuple):
     status: str | None
     q: str
     order: Order
+    codes: str
 
 
 class _Answer(NamedTuple):
@@ -73,15 +74,21 @@ class Roll:
         return self._sorted
 
     def find(
-        self, type_: str | None = None, status: str | None = None, q: str = "", order: Order = "name"
+        self,
+        type_: str | None = None,
+        status: str | None = None,
+        q: str = "",
+        order: Order = "name",
+        codes: str = "",
     ) -> Sequence[tuple[str, str]]:
         """Give the resources that match, at most :data:`LONGEST` old, and :data:`STILL_GOOD` where something changed.
 
         :param status: a resource's status, or ``PROBLEM``.
         :param q: text that is in the name, the id, the type or the problem.
+        :param codes: letters of :meth:`codes`; empty: all.
         :param order: ``name``: by type, name and id; ``health``: down first, then problems, failovers, the rest.
         """
-        question = _Question(type_, status, q.lower(), order)
+        question = _Question(type_, status, q.lower(), order, codes)
         generation, now = self._generation(), self._clock.monotonic()
         answer = self._answers.get(question)
         if answer is not None and now - answer.at < (LONGEST if answer.generation == generation else STILL_GOOD):
@@ -144,6 +151,8 @@ class Roll:
             if not self._has_problem(unit):
                 return False
         elif question.status is not None and instead.get(unit.family.type, unit.status).value != question.status:
+            return False
+        if question.codes and self._glance(unit, instead) not in question.codes:
             return False
         q = question.q
         return (

@@ -117,7 +117,7 @@ class Api:
         """Give a page of resources."""
         by_id = query.order == "id" or query.cursor != ""
         order = "name" if query.order == "id" else query.order
-        found = self._monitor.roll.find(query.type or None, query.status or None, query.q, order)
+        found = self._monitor.roll.find(query.type or None, query.status or None, query.q, order, query.codes)
         if by_id:
             found = sorted(found)
         start = bisect_right(found, _read_cursor(query.cursor)) if query.cursor else query.offset

@@ -29,6 +29,9 @@ class ResourcesQuery(Struct, frozen=True, forbid_unknown_fields=True):
         Literal["", "UP", "DEGRADED", "DOWN", "UNKNOWN", "PROBLEM"],
         Meta(description="only this status, or those with a problem"),
     ] = ""
+    codes: Annotated[
+        str, Meta(pattern="^[XPSD?U]*$", max_length=6, description="only those with one of these letters in the map")
+    ] = ""
     q: Annotated[str, Meta(description="text in name, id, type or problem", max_length=200)] = ""
     limit: Annotated[int, Meta(ge=1, le=1000, description="how many at the most")] = 100
     offset: Annotated[int, Meta(ge=0, le=10_000_000, description="how many to pass over")] = 0

@@ -58,6 +58,8 @@ def test_resources_are_filtered(shown: Shown) -> None:
         ({"status": "DOWN"}, [down]),
         ({"status": "UNKNOWN"}, [unknown, problem]),
         ({"status": "PROBLEM"}, [problem]),
+        ({"codes": "?"}, [unknown]),
+        ({"codes": "PSD", "order": "health"}, [problem, failover, degraded]),
         ({"q": down[:13].upper()}, [down]),
         ({"q": "version"}, [problem]),
         ({"type": "vpn_gateway"}, []),

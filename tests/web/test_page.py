@@ -138,6 +138,14 @@ def test_chips_search_and_keys_find_a_resource(
     rows = page.locator("#rows [data-id]")
     expect(rows).to_have_count(6)
     expect(page.locator("#summary")).to_have_text("1 down, 1 problem, 1 failover, 1 degraded, 1 unknown of 6 resources")
+    legend = {line.get_attribute("data-code"): line.locator("b") for line in page.locator("#legend li").all()}
+    for chip, codes in (("down", "X"), ("problem", "P"), ("degraded", "SD"), ("unknown", "?"), ("up", "U")):
+        page.locator(f"#chip-{chip}").click()  # each resource is in one of them, wherever it is counted
+        expect(rows).to_have_count(len(codes))
+        expect(page.locator(f"#chip-{chip} b")).to_have_text(str(len(codes)))
+        for code in codes:
+            expect(page.locator(f'#rows .row[data-code="{code}"]')).to_have_count(1)
+            expect(legend[code]).to_have_text("1")
     page.locator("#chip-down").click()
     expect(rows).to_have_count(1)
     expect(row(page, down)).to_have_attribute("data-status", "DOWN")

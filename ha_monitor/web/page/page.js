@@ -8,7 +8,7 @@ import { showGroup } from "./group.js";
 import { Coalesced, get, Live } from "./live.js";
 import { Rows } from "./rows.js";
 import { showTransitions } from "./transitions.js";
-import { ailments, hrefOf, number, plural, STATUS_CODES, statuses, tally } from "./words.js";
+import { ailments, CHIP_CODES, hrefOf, number, plural, tally } from "./words.js";
 
 const GAP = 300; // ms between two readings of the same, at least
 const RECENT = 12;
@@ -16,7 +16,6 @@ const RECENT = 12;
 const $ = (id) => document.getElementById(id);
 const open = (resource) => { location.hash = hrefOf(resource); };
 const filter = { status: "", type: "", q: "" };
-let summary = null;
 let map = null;
 let generation = null;
 
@@ -28,7 +27,7 @@ const rows = new Rows({ box: $("rows"), open, changed: showCount, fault: faultOf
 const detail = new Detail({ dialog: $("detail"), fault: faultOf("detail") });
 
 const overview = new Coalesced(async () => {
-  [summary, map] = await Promise.all([get("summary"), get("map")]);
+  map = await get("map");
   showOverview();
 }, GAP, faultOf("overview"));
 
@@ -91,7 +90,7 @@ function showOverview() {
   showSummary();
   showTypes();
   showChips();
-  fleet.show(shownTypes(), STATUS_CODES[filter.status]);
+  fleet.show(shownTypes(), CHIP_CODES[filter.status]);
   showTitle();
   showCount();
 }
@@ -107,15 +106,15 @@ function showSummary() {
 const shownTypes = () => map.types.filter(({ type }) => !filter.type || type === filter.type);
 
 function showChips() {
-  const sums = statuses(summary, filter.type);
   const { counts, total } = tally(shownTypes());
-  const shown = { all: total, down: sums.DOWN, problem: counts.P, degraded: sums.DEGRADED, unknown: sums.UNKNOWN, up: sums.UP };
   for (const [name, , word] of CHIPS) {
     const chip = $(`chip-${name}`);
-    say(chip.querySelector("b"), number(shown[name]));
+    const codes = [...CHIP_CODES[chip.dataset.status]];
+    const count = codes.length ? codes.reduce((sum, code) => sum + counts[code], 0) : total;
+    say(chip.querySelector("b"), number(count));
     const failovers = name === "degraded" && counts.S ? `, ${plural(counts.S, "failover")}` : "";
     say(chip.querySelector(".word"), word + failovers);
-    chip.classList.toggle("none", shown[name] === 0);
+    chip.classList.toggle("none", count === 0);
   }
 }
 
@@ -180,7 +179,7 @@ function setFilter(change) {
     chip.setAttribute("aria-pressed", String(chip.dataset.status === filter.status));
   }
   $("rows").hidden = false; // to have a height again: it says how many rows are wanted
-  rows.filter(filter);
+  rows.filter({ codes: CHIP_CODES[filter.status], type: filter.type, q: filter.q });
   if (map !== null) showOverview();
 }
 

@@ -11,7 +11,7 @@ const COLUMNS = ["Status", "Resource", "Since", "Active", "Sides, and why"];
 
 export class Rows {
   #box; #layer; #open; #changed; #ask;
-  #filter = { status: "", type: "", q: "" };
+  #filter = { codes: "", type: "", q: "" };
   #height = 48; #head = 32;
   #total = 0; #first = 0; #shown = []; #at = 0; #chosen = null; #wished = false;
 

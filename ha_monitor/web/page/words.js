@@ -8,8 +8,8 @@ export const CODES = {
 /** The letter of an entry's status. */
 export const ENTRY_CODES = { UP: "U", DOWN: "X", FAIL: "F", UNKNOWN: "?" };
 
-/** The letters of a resource's statuses, as chips. */
-export const STATUS_CODES = { "": "", DOWN: "X", PROBLEM: "P", DEGRADED: "SD", UNKNOWN: "?", UP: "U" };
+/** The letters that each chip stands for: every resource is in one of them alone. */
+export const CHIP_CODES = { "": "", DOWN: "X", PROBLEM: "P", DEGRADED: "SD", UNKNOWN: "?", UP: "U" };
 
 /** The letter of a resource, as the map gives it. */
 export function codeOf(resource) {
@@ -119,16 +119,6 @@ export function tally(types) {
     total += codes.length;
   }
   return { counts, total };
-}
-
-/** How many of each status, over all types or one of them. */
-export function statuses(summary, type = "") {
-  const sums = { UP: 0, DEGRADED: 0, DOWN: 0, UNKNOWN: 0 };
-  for (const [name, counts] of Object.entries(summary)) {
-    if (type && name !== type) continue;
-    for (const status of Object.keys(sums)) sums[status] += counts[status] ?? 0;
-  }
-  return sums;
 }
 
 /** What is not healthy, in parts of a sentence, worst first. */
