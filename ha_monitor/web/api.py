@@ -55,7 +55,10 @@ class Endpoint:
 def checked(request: Request, shape: type[msgspec.Struct]) -> Any:
     """Give the query as a ``shape``. Raises ``HTTPException`` 400 with words for what is wrong."""
     given: dict[str, str] = {}
+    is_strict = shape.__struct_config__.forbid_unknown_fields
     for name, value in request.query_params.multi_items():
+        if not is_strict and name not in shape.__struct_fields__:
+            continue
         if name in given:
             raise HTTPException(400, f"{name}: given more than once")
         given[name] = value
@@ -75,8 +78,8 @@ class Api:
     def endpoints(self) -> Sequence[Endpoint]:
         """Give all that answer with one JSON document."""
         return (
-            Endpoint("/healthz", shapes.NoQuery, dict[str, bool], "The event loop turns.", self.healthz),
-            Endpoint("/readyz", shapes.NoQuery, shapes.Ready, "Every watch is caught up; 503 where not.",
+            Endpoint("/healthz", shapes.AnyQuery, dict[str, bool], "The event loop turns.", self.healthz),
+            Endpoint("/readyz", shapes.AnyQuery, shapes.Ready, "Every watch is caught up; 503 where not.",
                      self.readyz, not_so=503),
             Endpoint("/probe/{type}/{id}", shapes.ProbeQuery, shapes.Probe,
                      "Whether a resource is so; 503 where not.", self.probe, not_so=503),
@@ -92,11 +95,11 @@ class Api:
             Endpoint("/api/v1/history", shapes.HistoryQuery, shapes.History, "The last transitions.", self.history),
         )  # fmt: skip
 
-    def healthz(self, query: shapes.NoQuery) -> tuple[int, Mapping[str, bool]]:
+    def healthz(self, query: shapes.AnyQuery) -> tuple[int, Mapping[str, bool]]:
         """Say that the event loop turns."""
         return 200, {"alive": True}
 
-    def readyz(self, query: shapes.NoQuery) -> tuple[int, shapes.Ready]:
+    def readyz(self, query: shapes.AnyQuery) -> tuple[int, shapes.Ready]:
         """Say whether what is answered can be trusted."""
         readiness = self._monitor.readiness()
         return 200 if readiness.ready else 503, shapes.Ready(readiness.ready, readiness.reason)

@@ -50,7 +50,6 @@ def create_app(
     closing = anyio.Event()
 
     async def page(request: Request) -> Response:
-        checked(request, NoQuery)
         return FileResponse(_PAGE / "index.html")
 
     async def events(request: Request) -> Response:

@@ -72,10 +72,14 @@ class EventsQuery(Struct, frozen=True, forbid_unknown_fields=True):
     snapshot: Annotated[Literal["resources", "none"], Meta(description="none: it has no resources")] = "resources"
 
 
-class MetricsQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether there is a series for each resource."""
+class MetricsQuery(Struct, frozen=True):
+    """Whether there is a series for each resource; what else is asked is passed over."""
 
     resources: Annotated[Literal[0, 1], Meta(description="1: with a series for each resource")] = 0
+
+
+class AnyQuery(Struct, frozen=True):
+    """Whatever is asked is passed over: who looks whether we are there may add what keeps caches away."""
 
 
 class NoQuery(Struct, frozen=True, forbid_unknown_fields=True):

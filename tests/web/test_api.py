@@ -158,6 +158,7 @@ def test_a_probe_says_whether_it_is_so(client: httpx.Client, pairs: list[site.Ha
         ("/api/v1/resources?limit=0", 400, "limit: Expected `int` >= 1"),
         ("/api/v1/resources?limit=many", 400, "limit: Expected `int`, got `str`"),
         ("/api/v1/resources?limit=1&limit=2", 400, "limit: given more than once"),
+        ("/metrics?resources=1&resources=1", 400, "resources: given more than once"),
         ("/api/v1/resources?colour=red", 400, "Object contains unknown field `colour`"),
         (
             "/api/v1/resources?cursor=x",
@@ -178,6 +179,11 @@ def test_what_is_wrong_is_told_in_words(shown: Shown, path: str, status: int, wo
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == {"error": words}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/", "/metrics"])
+def test_what_keeps_caches_away_is_passed_over(shown: Shown, path: str) -> None:
+    assert shown.client.get(f"{path}?_=1&_=2&cache=no").status_code == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
