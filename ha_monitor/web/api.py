@@ -109,6 +109,8 @@ class Api:
         record = self._monitor.get(type, id)
         if record is None:
             raise self._absent(f"there is no {type} {id}")
+        if query.active and record.entries and query.active not in record.entries:
+            raise HTTPException(404, f"{type} {id} has no entry {query.active}; entries: {', '.join(record.entries)}")
         if query.active or query.status:
             ok = query.active in ("", record.active) and query.status in ("", record.status.value)
         else:

@@ -46,7 +46,7 @@ def _operation(endpoint: Endpoint, answer: Any, failure: Any, *, guarded: bool) 
     open_to_all = endpoint.path in ("/healthz", "/readyz")
     responses = {"200": _response(endpoint.says, answer), "400": _response("A wrong parameter.", failure)}
     if "{id}" in endpoint.path:
-        responses["404"] = _response("There is no such resource.", failure)
+        responses["404"] = _response("There is no such resource, or no such entry of it.", failure)
         responses["503"] = _response("Resources are not known yet.", failure)
     if endpoint.not_so is not None:
         refused = {"anyOf": [answer, failure]} if "{id}" in endpoint.path else answer

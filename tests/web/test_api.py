@@ -147,6 +147,11 @@ def test_a_probe_says_whether_it_is_so(client: httpx.Client, pairs: list[site.Ha
     etcd.put(pair.primary_state, site.DOWN)
     etcd.wait_record(pair.record, site.record("DOWN"))
     assert client.get(path, params={"active": "secondary"}).status_code == 200
+    misspelt = client.get(path, params={"active": "primry"})
+    assert misspelt.status_code == 404, "it would never become so"
+    assert misspelt.json() == {"error": f"ha_interface {pair.id} has no entry primry; entries: primary, secondary"}
+    without_any = client.get(f"/probe/ha_interface/{pairs[5].id}", params={"active": "primary"})
+    assert without_any.status_code == 503, "it has none as long as it can't be rendered"
     assert client.get("/probe/ha_interface/nobody", params={"status": "UP"}).status_code == 404
     assert client.get(f"/probe/ha_interface/{pairs[3].id}").status_code == 503, "no side of it is active"
 
