@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -61,12 +62,31 @@ def checked(request: Request, shape: type[msgspec.Struct]) -> Any:
             continue
         if name in given:
             raise HTTPException(400, f"{name}: given more than once")
-        given[name] = value
+        given[name] = _chosen(name, value, _choices(shape).get(name, ()))
     try:
         return msgspec.convert(given, shape, strict=False)
     except msgspec.ValidationError as error:
         words, _, where = str(error).partition(" - at `$.")
         raise HTTPException(400, f"{where.rstrip('`')}: {words}" if where else words) from error
+
+
+@cache
+def _choices(shape: type[msgspec.Struct]) -> Mapping[str, Sequence[str]]:
+    """Give the values that may be chosen from, by parameter."""
+    hints = get_type_hints(shape)
+    return {
+        name: [str(value) for value in get_args(hint)] for name, hint in hints.items() if get_origin(hint) is Literal
+    }
+
+
+def _chosen(name: str, value: str, choices: Sequence[str]) -> str:
+    """Give one of the choices, whatever its case; any value where there are none."""
+    if not choices:
+        return value
+    for choice in choices:
+        if value.lower() == choice.lower():
+            return choice
+    raise HTTPException(400, f"{name}: {value!r} is none of {', '.join(filter(None, choices))}")
 
 
 class Api:

@@ -54,6 +54,8 @@ def test_resources_are_filtered(shown: Shown) -> None:
     assert ids(client.get("/api/v1/resources")) == [pair.id for pair in pairs]
     for query, expected in (
         ({"status": "UP"}, [up]),
+        ({"status": "up"}, [up]),
+        ({"status": "Problem"}, [problem]),
         ({"status": "DEGRADED"}, [failover, degraded]),
         ({"status": "DOWN"}, [down]),
         ({"status": "UNKNOWN"}, [unknown, problem]),
@@ -136,6 +138,7 @@ def test_a_probe_says_whether_it_is_so(client: httpx.Client, pairs: list[site.Ha
         ({"active": "primary"}, 200),
         ({"active": "secondary"}, 503),
         ({"status": "UP"}, 200),
+        ({"status": "up"}, 200),
         ({"status": "DOWN"}, 503),
         ({"active": "primary", "status": "UP"}, 200),
         ({"active": "primary", "status": "DEGRADED"}, 503),
@@ -159,7 +162,11 @@ def test_a_probe_says_whether_it_is_so(client: httpx.Client, pairs: list[site.Ha
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
-        ("/api/v1/resources?status=FINE", 400, "status: Invalid enum value 'FINE'"),
+        ("/api/v1/resources?status=FINE", 400, "status: 'FINE' is none of UP, DEGRADED, DOWN, UNKNOWN, PROBLEM"),
+        ("/api/v1/resources?order=bogus", 400, "order: 'bogus' is none of id, name, health"),
+        ("/probe/ha_interface/nobody?status=fine", 400, "status: 'fine' is none of UP, DEGRADED, DOWN, UNKNOWN"),
+        ("/api/v1/events?snapshot=some", 400, "snapshot: 'some' is none of resources, none"),
+        ("/metrics?resources=2", 400, "resources: '2' is none of 0, 1"),
         ("/api/v1/resources?limit=0", 400, "limit: Expected `int` >= 1"),
         ("/api/v1/resources?limit=many", 400, "limit: Expected `int`, got `str`"),
         ("/api/v1/resources?limit=1&limit=2", 400, "limit: given more than once"),
