@@ -213,6 +213,15 @@ class Group(Struct):
     fault: str
 
 
+class Snapshot(Struct):
+    """The event that a stream begins with, and that stands for changes that no longer fitted."""
+
+    revision: int
+    generation: int
+    proven_at: str | None
+    resources: list[Resource]
+
+
 class Heartbeat(Struct):
     """The event that says that the stream lives, and up to when it can be trusted.
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING
+
+from httpx_sse import connect_sse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +32,22 @@ def test_every_path_is_described(shown: Shown) -> None:
     assert set(document["paths"]) == {
         "/healthz", "/readyz", "/probe/{type}/{id}", "/api/v1/resources", "/api/v1/resources/{type}/{id}",
         "/api/v1/explain/{type}/{id}", "/api/v1/summary", "/api/v1/group", "/api/v1/map", "/api/v1/history",
+        "/api/v1/events", "/metrics", "/",
     }  # fmt: skip
     assert all(list(path) == ["get"] for path in document["paths"].values())
+
+
+def test_events_are_as_described(shown: Shown) -> None:
+    document = shown.client.get("/openapi.json").json()
+    answer = document["paths"]["/api/v1/events"]["get"]["responses"]["200"]["content"]["text/event-stream"]
+    described = {
+        name: document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        for name, schema in answer["schema"]["x-events"].items()
+    }
+    assert set(described) == {"snapshot", "change", "heartbeat"}
+    with connect_sse(shown.client, "GET", "/api/v1/events") as source:
+        for event in islice(source.iter_sse(), 2):
+            assert set(json.loads(event.data)) == set(described[event.event]["properties"])
 
 
 def test_schemathesis_has_nothing_against_it(
@@ -41,6 +59,7 @@ def test_schemathesis_has_nothing_against_it(
     running = service("--http-token-file", str(token))
     line = [
         sys.executable, "-m", "schemathesis.cli", "run", f"{running.url}/openapi.json", "--checks", "all",
+        "--exclude-path", "/api/v1/events",  # it has no end
         "--max-examples", str(EXAMPLES), "--generation-database", "none", "--no-color", "--seed", "1",
         "--header", "Authorization: Bearer let-me-in",
     ]  # fmt: skip

@@ -121,8 +121,9 @@ def test_with_the_token_everything_is_answered_and_no_answer_tells_it(guarded: G
 def test_the_description_says_what_the_token_is_asked_for(guarded: Guarded) -> None:
     document = guarded.get("/openapi.json", TOKEN).json()
     assert document["components"]["securitySchemes"] == {"token": {"type": "http", "scheme": "bearer"}}
-    unguarded = {path for path, described in document["paths"].items() if "security" not in described["get"]}
-    assert unguarded == set(OPEN)
+    operations = {path: described["get"] for path, described in document["paths"].items()}
+    assert {path for path, operation in operations.items() if "security" not in operation} == set(OPEN)
+    assert {path for path, operation in operations.items() if "401" not in operation["responses"]} == set(OPEN)
 
 
 @pytest.mark.parametrize("user", ["operator", "", "üser"])
