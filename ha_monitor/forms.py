@@ -104,6 +104,12 @@ def _listen(text: str) -> str:
     return text
 
 
+def _name(host: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", host):
+        raise ValueError("it is no name of a host, which has no port")
+    return host.lower()
+
+
 def _root(prefix: str) -> str:
     if not prefix.startswith("/") or prefix.endswith("/"):
         raise ValueError(f"{prefix!r} does not begin with / or ends with /")
@@ -141,6 +147,7 @@ Names = Annotated[Sequence[str], BeforeValidator(split)]
 Table = Annotated[Mapping[str, str], BeforeValidator(pairs)]
 Spans = Annotated[Mapping[str, Span], BeforeValidator(pairs)]
 Root = Annotated[str, AfterValidator(_root)]
+Hosts = Annotated[Sequence[Annotated[str, AfterValidator(_name)]], BeforeValidator(split)]
 Url = Annotated[str, AfterValidator(_url)]
 Urls = Annotated[Sequence[Url], BeforeValidator(split)]
 Paths = Annotated[Sequence[Path], BeforeValidator(split)]

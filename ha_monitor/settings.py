@@ -21,6 +21,7 @@ from ha_monitor.etcd.connection import Access
 from ha_monitor.forms import (
     Command,
     File,
+    Hosts,
     Listen,
     Names,
     Paths,
@@ -69,6 +70,9 @@ class Settings(BaseModel):
     listen: Listen = Field(default="127.0.0.1:8080", description="HOST:PORT for HTTP; empty: no HTTP")
     http_token_file: Path | None = Field(
         default=None, description="file with the token that everything over HTTP but health asks for; none: no token"
+    )
+    http_host: Hosts = Field(
+        default=(), description="name that is answered to on loopback without a token, beside localhost and addresses"
     )
     status_file: File | None = Field(
         default=None, description="file to keep every resource's status in, as JSON, replaced whole at each change"

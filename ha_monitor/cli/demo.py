@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
-from ha_monitor.cli.http import listener, url
+from ha_monitor.cli.http import hosts, listener, url
 from ha_monitor.cli.logs import set_up
 from ha_monitor.cli.options import TextOption
 from ha_monitor.cli.progress import progress, until_synced
@@ -127,7 +127,7 @@ async def _show(listening: socket.socket | None) -> None:
             from ha_monitor.web.app import create_app
             from ha_monitor.web.server import serve
 
-            tasks.start_soon(serve, create_app(monitor), listening)
+            tasks.start_soon(serve, create_app(monitor, hosts=hosts(listening, Settings())), listening)
             _say(f"the page is on {url(listening)}/")
         where = "" if listening is None else f"; the page: {url(listening)}/"
         await (_live(console, monitor, where) if draws(console) else _lines(monitor))

@@ -1,14 +1,18 @@
-"""The port for HTTP: bound before anything else starts, so that a wrong one is told in words."""
+"""The port for HTTP: bound before anything else starts, so that a wrong one is told in words; who may ask there."""
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from ha_monitor.settings import Settings
 
 
 def listener(listen: str) -> socket.socket | None:
@@ -38,6 +42,12 @@ def check_token(path: Path | None) -> None:
         raise click.UsageError(f"--http-token-file {path}: {error.strerror}") from error
     if empty:
         raise click.UsageError(f"--http-token-file {path}: there is no token in it")
+
+
+def hosts(listening: socket.socket, settings: Settings) -> Sequence[str] | None:
+    """Give the names that are answered to; ``None``: any, since a token is asked for or others reach us anyway."""
+    address = ipaddress.ip_address(listening.getsockname()[0].partition("%")[0])
+    return settings.http_host if address.is_loopback and settings.http_token_file is None else None
 
 
 def url(listening: socket.socket) -> str:

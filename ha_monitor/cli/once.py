@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _SAY = 5.0  # seconds between two lines that say that etcd is waited for
 
 QUIET = (
-    "listen", "http_token_file", "status_file", "status_file_on_stop", "publish", "log_format", "log_level",
-    "hook", "webhook", "webhook_secret_file", "hook_state", "hook_timeout", "hook_parallel",
+    "listen", "http_token_file", "http_host", "status_file", "status_file_on_stop", "publish", "log_format",
+    "log_level", "hook", "webhook", "webhook_secret_file", "hook_state", "hook_timeout", "hook_parallel",
 )  # fmt: skip
 """Settings that have no meaning for a question."""
 

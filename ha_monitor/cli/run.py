@@ -15,7 +15,7 @@ import click
 
 from ha_monitor.cli.collector import collect_rarely, keep_out_of_it
 from ha_monitor.cli.hooks import check_hooks
-from ha_monitor.cli.http import check_token, listener, url
+from ha_monitor.cli.http import check_token, hosts, listener, url
 from ha_monitor.cli.logs import set_up
 from ha_monitor.cli.notify import keep_notified
 from ha_monitor.cli.openfiles import allow_all
@@ -84,7 +84,9 @@ async def _serve(settings: Settings, listening: socket.socket | None) -> None:
                 from ha_monitor.web.app import create_app
                 from ha_monitor.web.server import serve
 
-                tasks.start_soon(serve, create_app(monitor, settings.http_token_file, hooks.measures), listening)
+                names = hosts(listening, settings)
+                app = create_app(monitor, settings.http_token_file, hooks.measures, names)
+                tasks.start_soon(serve, app, listening)
                 log.info("HTTP on %s", url(listening))
             tasks.start_soon(keep_notified, monitor)
             async for number in signals:

@@ -16,13 +16,13 @@ from starlette.staticfiles import StaticFiles
 
 from ha_monitor.web.api import Api, JsonResponse, checked
 from ha_monitor.web.events import EventStream
-from ha_monitor.web.guard import SafeHeaders, TokenGuard
+from ha_monitor.web.guard import HostGuard, SafeHeaders, TokenGuard
 from ha_monitor.web.metrics import exposition
 from ha_monitor.web.openapi import openapi
 from ha_monitor.web.shapes import EventsQuery, Failure, MetricsQuery, NoQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from starlette.requests import Request
 
@@ -36,7 +36,10 @@ _PAGE = Path(__file__).parent / "page"
 
 
 def create_app(
-    monitor: HaMonitor, token_file: Path | None = None, hooks: Callable[[], Sequence[HookMeasures]] = tuple
+    monitor: HaMonitor,
+    token_file: Path | None = None,
+    hooks: Callable[[], Sequence[HookMeasures]] = tuple,
+    hosts: Collection[str] | None = None,
 ) -> Starlette:
     """Make the application for a running monitor, on its event loop.
 
@@ -44,6 +47,7 @@ def create_app(
 
     :param token_file: file with the token that everything but health asks for; ``None``: none is asked for.
     :param hooks: gives what was counted of those who are told of changes.
+    :param hosts: names that are answered to, beside addresses and localhost; ``None``: any name.
     """
     endpoints = Api(monitor).endpoints()
     described = openapi(endpoints, guarded=token_file is not None)
@@ -76,6 +80,7 @@ def create_app(
         ],
         middleware=[
             Middleware(SafeHeaders),
+            *([] if hosts is None else [Middleware(HostGuard, names=hosts)]),
             *([] if token_file is None else [Middleware(TokenGuard, token_file=token_file)]),
         ],
         exception_handlers={HTTPException: _in_words, Exception: _broken},

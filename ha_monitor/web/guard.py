@@ -1,10 +1,11 @@
-"""Around every answer: the token, where one is asked for, and the headers that keep a browser from doing harm."""
+"""Around every answer: the token and the names that may be asked for, and headers that keep a browser from harm."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import hmac
+import ipaddress
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,12 +14,13 @@ from ha_monitor.web.api import JsonResponse
 from ha_monitor.web.shapes import Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OPEN = ("/healthz", "/readyz")
-"""What is answered without a token: the probes of an orchestrator have none."""
+"""What is answered without a token, and by any name: the probes of an orchestrator know of neither."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -50,6 +52,39 @@ class SafeHeaders:
             await send(message)
 
         await self._app(scope, receive, with_headers)
+
+
+class HostGuard:
+    """Lets in who asks for an address, for localhost, or for one of some names.
+
+    A page from anywhere may give its own name our address, and then a browser on this machine lets it read what we
+    answer (DNS rebinding). It can't ask for another name than its own, and an address is nobody's name.
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+        self._app = app
+        self._names = frozenset(("localhost", *names))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve, or answer 421."""
+        if scope["type"] == "http" and scope["path"] not in OPEN:
+            for host in Headers(scope=scope).getlist("host"):
+                if not self._is_ours(host):
+                    words = f"{host!r} is not answered to, only localhost and addresses are; --http-host adds a name"
+                    await JsonResponse(Failure(words), status_code=421)(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+    def _is_ours(self, host: str) -> bool:
+        name = host if host.endswith("]") else host.rpartition(":")[0] or host
+        name = name.lower().removesuffix(".")
+        if name in self._names or name.endswith(".localhost"):
+            return True
+        try:
+            ipaddress.ip_address(name[1:-1] if name.startswith("[") else name)
+        except ValueError:
+            return False
+        return True
 
 
 class TokenGuard:

@@ -94,6 +94,7 @@ WRONG = [
     (["--etcd-user", "me"], ["etcd-user and etcd-password-file go together"]),
     (["--etcd-ca", "ca.pem"], ["https://"]),
     (["--listen", "nowhere"], ["listen", "'nowhere'", "HOST:PORT"]),
+    (["--http-host", "monitor.example:80"], ["http-host", "'monitor.example:80'", "no name of a host"]),
     (["--config-prefix", "config"], ["config-prefix", "'config'", "begin with /"]),
     (["--status-file", ""], ["status-file", "''", "names no file"]),
     (["--status-file", "/"], ["status-file", "'/'", "names no file"]),

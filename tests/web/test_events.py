@@ -99,7 +99,7 @@ def open_and_read_nothing(port: int) -> socket.socket:
     stuck = socket.socket()
     stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
     stuck.connect(("127.0.0.1", port))
-    stuck.sendall(b"GET /api/v1/events HTTP/1.1\r\nhost: x\r\n\r\n")
+    stuck.sendall(b"GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n")
     return stuck
 
 
