@@ -130,6 +130,25 @@ def test_one_resource_in_full_at_a_link_of_its_own(open_page: Open, pairs: list[
     expect(detail).to_contain_text("There is no such resource")
 
 
+def test_a_link_marks_its_row_and_one_to_nothing_marks_none(
+    open_page: Open, pairs: list[site.HaInterface], service: StartService
+) -> None:
+    page = open_page(service().url, outages=True)
+    expect(page.locator("#transitions")).to_have_text("none since ha_monitor started")
+    detail, marked = page.locator("#detail"), page.locator('#rows [aria-selected="true"]')
+    row(page, pairs[0]).click()
+    expect(detail).to_contain_text(pairs[0].primary_state)
+    expect(detail.locator(".detail-history")).to_contain_text("none since ha_monitor started")
+    page.evaluate("location.hash = '#/ha_interface/nope'")
+    expect(detail).to_contain_text("There is no such resource")
+    expect(detail.locator(".detail-history")).to_contain_text("none since ha_monitor started")
+    expect(marked).to_have_count(0)
+    page.evaluate(f"location.hash = '#/ha_interface/{pairs[2].id}'")
+    expect(detail).to_contain_text(pairs[2].primary_state)
+    expect(marked).to_have_attribute("data-id", pairs[2].id)
+    expect(page.locator("#rows")).to_have_attribute("aria-activedescendant", str(marked.get_attribute("id")))
+
+
 def test_chips_search_and_keys_find_a_resource(
     open_page: Open, pairs: list[site.HaInterface], service: StartService
 ) -> None:

@@ -8,11 +8,14 @@ import { clock, codeOf, ENTRY_CODES, exact, fromHash, frozenOf, pendingOf } from
 const TRANSITIONS = 20;
 
 export class Detail {
-  #dialog; #title; #body; #list; #ask;
+  #dialog; #title; #body; #list; #ask; #opened; #missed;
   #wanted = null; #before = null; #drawn = "";
 
-  constructor({ dialog, fault }) {
+  /** `opened(resource)`: this one is shown now. `missed(resource)`: there is no such one. */
+  constructor({ dialog, opened, missed, fault }) {
     this.#dialog = dialog;
+    this.#opened = opened;
+    this.#missed = missed;
     this.#ask = new Coalesced(() => this.#fetch(), 300, fault);
     this.#title = el("h2", { id: "detail-title", tabindex: "-1" });
     this.#body = el("div", { class: "detail-body" });
@@ -59,6 +62,7 @@ export class Detail {
     this.#body.replaceChildren(el("p", { class: "quiet" }, "Reading …"));
     this.#list.replaceChildren();
     this.#drawn = "";
+    this.#opened(this.#wanted);
     if (!this.#dialog.open) {
       this.#before = document.activeElement;
       // Beside the list where there is room; else over it, and then nothing beneath can be reached.
@@ -87,6 +91,7 @@ export class Detail {
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     if (resource === null) {
+      this.#missed(this.#wanted);
       this.#body.replaceChildren(el("p", {}, "There is no such resource (any more): its config is not in etcd."));
       return;
     }

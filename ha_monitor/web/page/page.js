@@ -24,7 +24,10 @@ const faultOf = (part) => (error) => banner.fault(part, error);
 
 const fleet = new Fleet({ canvas: $("fleet"), legend: $("legend"), tip: $("tip"), open, fault: faultOf("cell") });
 const rows = new Rows({ box: $("rows"), open, changed: showCount, fault: faultOf("rows") });
-const detail = new Detail({ dialog: $("detail"), fault: faultOf("detail") });
+const detail = new Detail({
+  dialog: $("detail"), opened: (resource) => rows.follow(resource), missed: (resource) => rows.forget(resource),
+  fault: faultOf("detail"),
+});
 
 const overview = new Coalesced(async () => {
   map = await get("map");

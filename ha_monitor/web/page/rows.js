@@ -133,6 +133,20 @@ export class Rows {
     else this.#box.removeAttribute("aria-activedescendant");
   }
 
+  /** Mark a resource that was opened from elsewhere; null, or one that is in no row: none is marked. */
+  follow(resource) {
+    this.#chosen = resource;
+    this.#wished = false;
+    const place = resource === null ? -1 : this.#shown.findIndex((each) => isSame(each, resource));
+    if (place >= 0) this.#at = this.#first + place;
+    this.#mark();
+  }
+
+  /** Mark a resource no longer: there is none. */
+  forget(resource) {
+    if (this.#chosen && isSame(this.#chosen, resource)) this.follow(null);
+  }
+
   /** Choose the row at an index and have it seen. */
   choose(index) {
     if (!this.#total) return;

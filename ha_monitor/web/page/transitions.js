@@ -3,6 +3,8 @@
 import { el, mark } from "./dom.js";
 import { clock, ENTRY_CODES, exact, hrefOf, number } from "./words.js";
 
+const NONE = "none";
+
 const statusOrNot = (status, not) => (status === null
   ? el("span", { class: "quiet" }, not)
   : el("span", { class: "entry", "data-entry": status }, mark(ENTRY_CODES[status] ?? "?"), status));
@@ -23,17 +25,17 @@ function item(change, whose) {
   return el("li", {}, head, move, result);
 }
 
+function keyed(line, key) {
+  line.dataset.key = key;
+  return line;
+}
+
 /** Show transitions, newest first; those that stay are not touched. */
 export function showTransitions(list, changes, whose) {
   const keys = changes.map((change) => JSON.stringify(change));
   const shown = new Map([...list.children].map((child) => [child.dataset.key, child]));
-  const items = changes.map((change, i) => {
-    const known = shown.get(keys[i]);
-    if (known) return known;
-    const made = item(change, whose);
-    made.dataset.key = keys[i];
-    return made;
-  });
+  const items = changes.map((change, i) => shown.get(keys[i]) ?? keyed(item(change, whose), keys[i]));
+  if (!items.length) items.push(shown.get(NONE) ?? keyed(el("li", { class: "quiet" }, "none since ha_monitor started"), NONE));
   if (items.length === list.children.length && items.every((each, i) => each === list.children[i])) return;
-  list.replaceChildren(...(items.length ? items : [el("li", { class: "quiet" }, "none since ha_monitor started")]));
+  list.replaceChildren(...items);
 }
