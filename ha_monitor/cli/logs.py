@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from typing import TYPE_CHECKING
 
+from ha_monitor.cli.logwriter import LogWriter
 from ha_monitor.text import printable, rfc3339
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import TextIO
 
     _Handler = logging.StreamHandler[TextIO]
@@ -44,7 +47,21 @@ def set_up(form: str, level: str) -> None:
     :param form: ``console`` or ``json``.
     :param level: least level of the package's own lines.
     """
-    handler = _Stderr()
+    _send_to(_Stderr(), form, level)
+
+
+@contextlib.contextmanager
+def set_up_apart(form: str, level: str) -> Iterator[None]:
+    """Do the same for the time of a ``with`` block, by a thread of its own: nobody waits for who reads the lines."""
+    writer = LogWriter()
+    _send_to(writer, form, level)
+    try:
+        yield
+    finally:
+        writer.finish()
+
+
+def _send_to(handler: logging.Handler, form: str, level: str) -> None:
     if form == "json":
         from pythonjsonlogger.json import JsonFormatter
 

@@ -16,7 +16,7 @@ import click
 from ha_monitor.cli.collector import collect_rarely, keep_out_of_it
 from ha_monitor.cli.hooks import check_hooks
 from ha_monitor.cli.http import check_token, hosts, listener, url
-from ha_monitor.cli.logs import set_up
+from ha_monitor.cli.logs import set_up_apart
 from ha_monitor.cli.notify import keep_notified
 from ha_monitor.cli.openfiles import allow_all
 from ha_monitor.cli.options import settings_options
@@ -47,7 +47,11 @@ and take 4 % of a core."""
 @settings_options()
 def run(settings: Settings) -> None:
     """Watch etcd and publish, until SIGTERM or SIGINT."""
-    set_up(settings.log_format, settings.log_level)
+    with set_up_apart(settings.log_format, settings.log_level):
+        _run(settings)
+
+
+def _run(settings: Settings) -> None:
     check_token(settings.http_token_file)
     check_hooks(settings)
     for option, path in (("--status-file", settings.status_file), ("--hook-state", settings.hook_state)):

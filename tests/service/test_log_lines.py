@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support import site
+from tests.support.service import Service
 from tests.support.terminal import Terminal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import StartService
     from tests.support.etcd import Etcd
-    from tests.support.service import Service
 
 
 def test_a_line_says_what_became_of_what_and_why(etcd: Etcd, service: StartService) -> None:
@@ -126,3 +132,25 @@ def test_an_outage_that_is_told_of_all_is_not_told_of_each(own_etcd: Etcd, servi
     wait_for_line(running, "ready again, after ")
     wait_for_line(running, "ha_interface: what is said of its 2 resources can be proven again")
     assert "ha_interface/one" not in running.log
+
+
+def test_who_reads_no_further_holds_up_nothing(etcd: Etcd, tmp_path: Path) -> None:
+    pair = site.HaInterface("pair")
+    etcd.txn(site.ha_template() | pair.keys())
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    running = Service(etcd.url, before=["sh", "-c", f'exec "$0" "$@" 2>{pipe}'])
+    try:
+        fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, 4_096)
+        running.wait_ready()
+        for version in range(1, 61):  # 9 KiB of lines
+            status = "DOWN" if version % 2 else "UP"
+            etcd.put(pair.primary_state, {"interface": status, "version": version})
+            etcd.wait_record(pair.record, site.record(status))
+        with pytest.raises(BlockingIOError):
+            os.write(end, b"x" * 4_096)
+        running.stop()
+    finally:
+        running.kill()
+        os.close(end)
