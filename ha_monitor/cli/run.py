@@ -14,6 +14,7 @@ import anyio
 import click
 
 from ha_monitor.cli.collector import collect_rarely, keep_out_of_it
+from ha_monitor.cli.files import kept_file
 from ha_monitor.cli.hooks import check_hooks
 from ha_monitor.cli.http import check_token, hosts, listener, url
 from ha_monitor.cli.logs import set_up_apart
@@ -54,9 +55,11 @@ def run(settings: Settings) -> None:
 def _run(settings: Settings) -> None:
     check_token(settings.http_token_file)
     check_hooks(settings)
-    for option, path in (("--status-file", settings.status_file), ("--hook-state", settings.hook_state)):
-        if path is not None and not path.parent.is_dir():
-            raise click.UsageError(f"{option} {path}: there is no folder {path.parent}")
+    kept = {
+        "status_file": kept_file("--status-file", settings.status_file),
+        "hook_state": kept_file("--hook-state", settings.hook_state),
+    }
+    settings = settings.model_copy(update=kept)
     collect_rarely()
     allow_all()
     log.info("ha_monitor %s: etcd %s; %s", version("ha-monitor"), ", ".join(settings.etcd), _work(settings))

@@ -185,16 +185,41 @@ def test_a_folder_that_is_not_there_is_told_at_once(path: Path) -> None:
     assert b"there is no folder" in ended.stderr
 
 
+@pytest.mark.parametrize("option", ["--status-file", "--hook-state"])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+def test_what_is_no_file_is_told_at_once_behind_a_link_as_well(path: Path, option: str, kind: str) -> None:
+    link = path.with_name("link")
+    link.symlink_to("/dev/null" if kind == "device" else path)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    ended = command("run", "--hook", "true", option, str(link))
+    assert ended.returncode == 2
+    assert f"{option} {link}: it is there, and is no regular file" in ended.stderr.decode()
+    assert link.is_symlink()
+
+
+def test_a_link_is_followed_and_stays_one(pair: site.HaInterface, service: StartService, path: Path) -> None:
+    link = path.with_name("link")
+    link.symlink_to(path)
+    running = service("--status-file", str(link))
+    wait_for(path, lambda said: entries(said) == {"primary": "UP", "secondary": "UP"})
+    running.stop()
+    assert link.is_symlink()
+
+
 def test_a_file_that_can_not_be_written_is_one_warning_and_heals(
     pair: site.HaInterface, service: StartService, path: Path
 ) -> None:
-    path.mkdir()
+    in_the_way = path.with_name(f".{path.name}.next")
+    in_the_way.mkdir()
     running = service("--status-file", str(path))
     give_up = time.monotonic() + PATIENCE
     while "status file" not in running.log:
         assert time.monotonic() < give_up
         time.sleep(0.01)
-    path.rmdir()
+    in_the_way.rmdir()
     wait_for(path, lambda said: bool(said["ready"]))
     running.stop()
     said = [line for line in running.last_log.splitlines() if "status file" in line]
