@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ha_monitor.cli import REFUSED, USAGE, cli
+from ha_monitor.cli import cli, refusal
 from ha_monitor.errors import EtcdRefused, GroupRefused
 
 
@@ -12,12 +12,10 @@ def main() -> None:
     """Run the command and exit with its code."""
     try:
         cli(prog_name="ha-monitor")
-    except EtcdRefused as error:
-        sys.stderr.write(f"etcd refused: {error}\n")
-        sys.exit(REFUSED)
-    except GroupRefused as error:
-        sys.stderr.write(f"group refused: {error}\n")
-        sys.exit(USAGE)
+    except (EtcdRefused, GroupRefused) as error:
+        words, code = refusal(error)
+        sys.stderr.write(f"{words}\n")
+        sys.exit(code)
 
 
 if __name__ == "__main__":

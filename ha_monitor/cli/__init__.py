@@ -6,8 +6,15 @@ from importlib import import_module
 
 import click
 
+from ha_monitor.errors import EtcdRefused, GroupRefused
+
 DONE, FOUND, USAGE, REFUSED = 0, 1, 2, 3
 """Exit codes: done, a check found something, wrong usage or settings, etcd refused (auth, TLS)."""
+
+
+def refusal(error: EtcdRefused | GroupRefused) -> tuple[str, int]:
+    """Give the words for what ends a start, and the exit code."""
+    return (f"etcd refused: {error}", REFUSED) if isinstance(error, EtcdRefused) else (f"group refused: {error}", USAGE)
 
 
 class _Commands(click.Group):

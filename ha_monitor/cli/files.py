@@ -5,8 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from ha_monitor.settings import setting_name
+
+if TYPE_CHECKING:
+    from ha_monitor.settings import Settings
 
 
 def kept_file(option: str, path: Path | None) -> Path | None:
@@ -27,3 +33,14 @@ def kept_file(option: str, path: Path | None) -> Path | None:
     except OSError as error:
         raise click.UsageError(f"{option} {path}: {error.strerror}") from error
     return real
+
+
+def check_access(settings: Settings) -> None:
+    """Raise ``click.UsageError`` where a file can't be read that says who we are to etcd."""
+    for name in ("etcd_ca", "etcd_cert", "etcd_key", "etcd_password_file"):
+        path: Path | None = getattr(settings, name)
+        try:
+            if path is not None and not path.is_fifo():  # a pipe, such as a shell's <(...), gives what it has but once
+                path.open("rb").close()
+        except OSError as error:
+            raise click.UsageError(f"--{setting_name(name)} {path}: {error.strerror}") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from ha_monitor.cli.files import check_access
 from ha_monitor.cli.keyfile import read_changes
 from ha_monitor.cli.once import QUIET
 from ha_monitor.cli.options import settings_options
@@ -45,6 +46,7 @@ def load(file: TextIOWrapper, settings: Settings, wait: float) -> None:
     A value that is text is put as it is, null deletes the key, and any other is put as compact JSON. Exit code 1
     where etcd could not be reached or did not take the keys.
     """
+    check_access(settings)
     sys.exit(anyio.run(_load, settings, list(read_changes(file).items()), wait))
 
 

@@ -9,6 +9,7 @@ import anyio
 import click
 
 from ha_monitor.cli.collector import collect_rarely
+from ha_monitor.cli.files import check_access
 from ha_monitor.cli.keyfile import read_keys
 from ha_monitor.cli.logs import set_up
 from ha_monitor.cli.progress import progress, until_synced
@@ -52,6 +53,8 @@ async def evaluated(settings: Settings, data: TextIOWrapper | None) -> AsyncIter
     etcd is waited for; why it is waited for is said on stderr now and then.
     """
     set_up("console", "error")
+    if data is None:
+        check_access(settings)
     keys = None if data is None else read_keys(data)
     async with HaMonitor(settings.model_copy(update={"publish": "none"}), keys=keys) as monitor:
         with progress(lambda words: click.echo(words, err=True)) as shown:
@@ -68,6 +71,7 @@ async def snapshot(settings: Settings, data: TextIOWrapper | None) -> Snapshot:
     collect_rarely()
     if data is not None:
         return Snapshot.of(read_keys(data))
+    check_access(settings)
     backoff, said = Backoff(), 0.0
     async with open_client(settings) as client:
         while True:

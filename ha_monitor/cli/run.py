@@ -6,6 +6,7 @@ import contextlib
 import functools
 import logging
 import signal
+import sys
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from ha_monitor.cli import refusal
 from ha_monitor.cli.collector import collect_rarely, keep_out_of_it
-from ha_monitor.cli.files import kept_file
+from ha_monitor.cli.files import check_access, kept_file
 from ha_monitor.cli.hooks import check_hooks
 from ha_monitor.cli.http import check_token, hosts, listener, url
 from ha_monitor.cli.logs import set_up_apart
@@ -22,6 +24,7 @@ from ha_monitor.cli.notify import keep_notified
 from ha_monitor.cli.openfiles import allow_all
 from ha_monitor.cli.options import settings_options
 from ha_monitor.cli.progress import progress, until_synced
+from ha_monitor.errors import EtcdRefused, GroupRefused
 from ha_monitor.hooks.service import Hooks
 from ha_monitor.model import Change, Resync, Status
 from ha_monitor.monitor import HaMonitor
@@ -49,7 +52,14 @@ and take 4 % of a core."""
 def run(settings: Settings) -> None:
     """Watch etcd and publish, until SIGTERM or SIGINT."""
     with set_up_apart(settings.log_format, settings.log_level):
-        _run(settings)
+        try:
+            _run(settings)
+        except (EtcdRefused, GroupRefused) as error:
+            if settings.log_format == "console":
+                raise
+            words, code = refusal(error)
+            log.error("%s", words)  # whoever reads JSON reads nothing else
+            sys.exit(code)
 
 
 def _run(settings: Settings) -> None:
@@ -65,6 +75,7 @@ def _run(settings: Settings) -> None:
     log.info("ha_monitor %s: etcd %s; %s", version("ha-monitor"), ", ".join(settings.etcd), _work(settings))
     listening = listener(settings.listen)
     with listening or contextlib.nullcontext():
+        check_access(settings)
         anyio.run(_serve, settings, listening, backend_options={"use_uvloop": find_spec("uvloop") is not None})
 
 

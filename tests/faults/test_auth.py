@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -190,6 +191,10 @@ def test_wrong_credentials_at_the_start_end_with_exit_code_3_in_words(guarded: G
     assert b"authentication failed" in ended.stderr
     assert b"Traceback" not in ended.stderr
     assert b"wrong-pw" not in ended.stderr
+    ended = command("run", "--etcd", guarded.etcd.url, "--listen", "", "--log-format", "json", *guarded.options)
+    assert ended.returncode == 3
+    *_, last = map(json.loads, ended.stderr.splitlines())
+    assert (last["level"], last["message"].partition(": ")[0]) == ("ERROR", "etcd refused")
 
 
 def test_no_credentials_where_they_are_wanted_end_with_exit_code_3(guarded: Guarded) -> None:

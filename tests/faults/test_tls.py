@@ -134,10 +134,10 @@ def test_a_wrong_authority_at_the_start_ends_with_exit_code_3(
     assert b"Traceback" not in ended.stderr
 
 
-def test_a_file_that_is_missing_is_told_by_its_name(secure: Etcd, authority: Authority) -> None:
+@pytest.mark.parametrize("line", [["run", "--listen", ""], ["check"], ["plan", "-"], ["load", "-"]], ids=" ".join)
+def test_a_file_that_is_missing_is_told_by_its_name(secure: Etcd, authority: Authority, line: list[str]) -> None:
     cert, key = authority.issue("monitor")
     key.unlink()
-    ended = command("run", "--etcd", secure.url, "--listen", "", *authority.options(cert, key))
-    assert ended.returncode == 3
-    assert str(key).encode() in ended.stderr
-    assert b"No such file" in ended.stderr
+    ended = command(*line, "--etcd", secure.url, *authority.options(cert, key), stdin=b"{}")
+    assert ended.returncode == 2
+    assert f"--etcd-key {key}: No such file or directory" in ended.stderr.decode()
