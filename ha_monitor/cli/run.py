@@ -50,7 +50,7 @@ and take 4 % of a core."""
 @click.command()
 @settings_options()
 def run(settings: Settings) -> None:
-    """Watch etcd and publish, until SIGTERM or SIGINT."""
+    """Watch etcd and publish, until SIGTERM, SIGINT or SIGHUP."""
     with set_up_apart(settings.log_format, settings.log_level):
         try:
             _run(settings)
@@ -88,7 +88,10 @@ def _work(settings: Settings) -> str:
 
 
 async def _serve(settings: Settings, listening: socket.socket | None) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    ends = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        ends.append(signal.SIGHUP)
+    with anyio.open_signal_receiver(*ends) as signals:
         async with HaMonitor(settings) as monitor, anyio.create_task_group() as tasks:
             tasks.start_soon(keep_out_of_it, monitor)
             tasks.start_soon(_log_changes, monitor, settings.log_format == "console")

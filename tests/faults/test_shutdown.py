@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from tests.faults.fleet import DOWN, STATES, UP, fleet
 from tests.support.etcd import Etcd
 from tests.support.relay import Relay
+from tests.support.service import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,3 +78,22 @@ def test_sigterm_in_the_middle_of_a_list_ends_cleanly(
         running = service(etcd=relay, ready=False).wait_alive()
         relay.wait_stalled()
         running.stop()
+
+
+@pytest.mark.skipif(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="these tests run under nohup themselves")
+def test_a_terminal_that_is_closed_ends_it_as_cleanly(etcd: Etcd, service: StartService, tmp_path: Path) -> None:
+    status_file = tmp_path / "status.json"
+    service("--status-file", str(status_file)).stop(signal.SIGHUP)
+    assert json.loads(status_file.read_text())["reason"] == "ha_monitor has ended"
+
+
+def test_under_nohup_it_goes_on_without_its_terminal(etcd: Etcd) -> None:
+    running = Service(etcd.url, before=["nohup"])
+    try:
+        running.wait_ready()
+        status = Path("/proc", str(running.pid), "status").read_text()
+        ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
+        assert ignored & 1 << signal.SIGHUP - 1
+        running.stop()
+    finally:
+        running.kill()

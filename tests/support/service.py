@@ -144,22 +144,22 @@ class Service:
         assert status == http.HTTPStatus.OK, (status, body)
         return json.loads(body)
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it as an init system does: SIGTERM ends it in time, with 0, and its log tells of no fault of its own."""
         if self._ended:
             return
         try:
-            self._stop()
+            self._stop(how)
         finally:
             self.kill()
 
-    def _stop(self) -> None:
+    def _stop(self, how: signal.Signals) -> None:
         assert self.running, f"had ended by itself with {self._process.returncode}:\n{self.log[-4000:]}"
-        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(how)
         try:
             code = self._process.wait(STOP)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"SIGTERM did not end it within {STOP} s:\n{self.log[-4000:]}") from None
+            raise AssertionError(f"{how.name} did not end it within {STOP} s:\n{self.log[-4000:]}") from None
         log = self.log
         assert code == 0, f"ended with {code}:\n{log[-4000:]}"
         assert "Traceback" not in log, log[-8000:]
