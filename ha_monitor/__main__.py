@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 
 from ha_monitor.cli import cli, refusal
+from ha_monitor.cli.streams import prepare_streams
 from ha_monitor.errors import EtcdRefused, GroupRefused
 
 
 def main() -> None:
     """Run the command and exit with its code."""
+    prepare_streams()
     try:
         cli(prog_name="ha-monitor")
     except (EtcdRefused, GroupRefused) as error:
