@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
 import anyio
 import click
 
+from ha_monitor.cli.jsonout import print_json
 from ha_monitor.cli.once import QUIET, data_option, evaluated
 from ha_monitor.cli.options import settings_options
 from ha_monitor.text import printable
@@ -39,7 +39,7 @@ async def _check(settings: Settings, data: TextIOWrapper | None, as_json: bool) 
         named = [_named(monitor, where) | {"problem": words} for where, words in problems] if as_json else []
         resources = sum(1 for _ in monitor.resources())
     if as_json:
-        click.echo(json.dumps(named, indent=2, ensure_ascii=False))
+        print_json(named)
     else:
         for where, words in problems:
             click.echo(printable(f"{where}: {words}"))

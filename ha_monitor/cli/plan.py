@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
 import anyio
 import click
 
+from ha_monitor.cli.jsonout import print_json
 from ha_monitor.cli.keyfile import read_changes
 from ha_monitor.cli.once import QUIET_BUT_PUBLISH, data_option, snapshot
 from ha_monitor.cli.options import settings_options
 from ha_monitor.cli.planned import as_items, notes, show
 from ha_monitor.cli.table import console_here
 from ha_monitor.plan.planner import plan as make_plan
-from ha_monitor.text import legible, printable
+from ha_monitor.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ async def _plan(
     for words in notes(planned):
         click.echo(printable(words), err=True)
     if as_json:
-        click.echo(legible(json.dumps(as_items(planned), indent=2, ensure_ascii=False)))
+        print_json(as_items(planned))
     else:
         show(console_here(), planned, everything=everything)
     return 0 if planned.is_empty else 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import click
 
+from ha_monitor.cli.jsonout import print_json
 from ha_monitor.cli.once import QUIET, data_option, evaluated
 from ha_monitor.cli.options import settings_options
 from ha_monitor.text import printable
@@ -41,7 +42,7 @@ async def _render(settings: Settings, data: TextIOWrapper | None, type_: str, id
         click.echo(f"there is no {type_} {id_} with a monitoring template", err=True)
         return 1
     if as_json:
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
+        print_json(shown)
     else:
         _print(shown)
     return 0
