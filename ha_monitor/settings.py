@@ -105,7 +105,7 @@ class Settings(BaseModel):
         default=30.0, description="seconds for which the last verdict is said all the same, marked stale"
     )
     on_blind_by_type: Annotated[Mapping[str, OnBlind], BeforeValidator(pairs)] = Field(
-        default={}, description="TYPE=hold, unknown or down: another on-blind for a resource type"
+        default={}, description="TYPE=hold|unknown|down: another on-blind for a resource type"
     )
     blind_grace_by_type: Spans = Field(default={}, description="TYPE=S: another blind-grace for a resource type")
     rise: Span = Field(
@@ -233,11 +233,13 @@ class Settings(BaseModel):
 def _document(path: Path) -> object:
     try:
         text = path.read_text(encoding="utf-8")
-        return json.loads(text) if path.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
+        document: object = json.loads(text) if path.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
+        Catalog.from_schemas([document])  # so that what is wrong with it is told with its name
     except OSError as error:
-        raise ValueError(f"schema {path}: {error.strerror}") from error
+        raise ValueError(f"schema-file {path}: {error.strerror}") from error
     except (ValueError, YAMLError) as error:
-        raise ValueError(f"schema {path}: {error}") from error
+        raise ValueError(f"schema-file {path}: {error}") from error
+    return document
 
 
 def _words(item: Any) -> str:
@@ -250,6 +252,9 @@ def _words(item: Any) -> str:
         return f"{setting_name(name)}: there is no such setting"
     about = Settings.model_fields[name].description
     value = repr(origin(item["input"]) if name == "webhook" else item["input"])
+    for key in item["loc"][1:2]:
+        if isinstance(key, str):  # of a table; of a list it is a number
+            value = f"{key}: {value}"
     return f"{setting_name(name)}: {without_password(value) if name == 'etcd' else value}: {message} ({about})"
 
 

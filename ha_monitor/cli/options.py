@@ -88,14 +88,16 @@ def _is_many(field: FieldInfo) -> bool:
 
 
 def _metavar(field: FieldInfo) -> str:
-    """Say what a value looks like, from the field's type."""
+    """Say what a value looks like, from the field's type; what a table holds is what its description begins with."""
     if choices := _choices(field):
         return "|".join(choices)
     text = str(field.annotation)
     if "Mapping" in text:
-        return "NAME=VALUE"
+        return (field.description or "").split()[0].rstrip(":")
     if "Path" in text:
         return "FILE"
+    if field.annotation is int:
+        return "N"
     return "S" if "float" in text else "TEXT"
 
 

@@ -79,6 +79,29 @@ def test_a_schema_file_tells_where_a_type_is(tmp_path: Path) -> None:
     assert settings.keyspace.configs("ha_interface") == "/config/v2.0/ha_interfaces/"
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("schemas: [{id: a, prefix: x}]", "schema a: prefix is 'x'"), ("a: [", "while parsing"), ("- a", "[...]")],
+)
+def test_what_is_wrong_with_a_schema_file_is_told_with_its_name(tmp_path: Path, text: str, words: str) -> None:
+    good, file = tmp_path / "good.yaml", tmp_path / "schemas.yaml"
+    good.write_text("schemas: []")
+    file.write_text(text)
+    result = CliRunner().invoke(cli, ["run", "--schema-file", str(good), "--schema-file", str(file)])
+    assert result.exit_code == 2
+    assert f"schema-file {file}: " in result.output
+    assert words in result.output
+
+
+def test_help_says_what_a_value_looks_like() -> None:
+    said = CliRunner().invoke(cli, ["run", "--help"], terminal_width=120).output
+    for option in (
+        "--shards N", "--rise S", "--rise-by-type TYPE=S", "--on-blind-by-type TYPE=hold|unknown|down",
+        "--template-types TEMPLATE=TYPE", "--constants NAME=VALUE", "--etcd-ca FILE",
+    ):  # fmt: skip
+        assert f"  {option} " in said.replace("\n", " ")
+
+
 WRONG = [
     (["--state-timeout", "abc"], ["state-timeout", "'abc'", "number"]),
     (["--state-timeout", "0"], ["state-timeout", "'0'", "greater than 0"]),
@@ -101,7 +124,9 @@ WRONG = [
     (["--hook", "true", "--hook-state", "."], ["hook-state", "'.'", "names no file"]),
     (["--hook", "true", "--hook-state", "x/.."], ["hook-state", "'x/..'", "names no file"]),
     (["--constants", "x"], ["constants", "'x'", "NAME=VALUE"]),
-    (["--schema-file", "missing.json"], ["missing.json", "No such file"]),
+    (["--rise-by-type", "ha_interface=-1"], ["rise-by-type: ha_interface: '-1'", "greater than or equal to 0"]),
+    (["--on-blind-by-type", "x=up,y=hold"], ["on-blind-by-type: x: 'up'", "'hold', 'unknown' or 'down'"]),
+    (["--schema-file", "missing.json"], ["schema-file missing.json: No such file"]),
     (["--config", "missing.yaml"], ["missing.yaml", "No such file"]),
     (["--bogus"], ["--bogus"]),
     (["--log-level", "loud"], ["log-level", "'loud'", "'debug', 'info', 'warning' or 'error'"]),
