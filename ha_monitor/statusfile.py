@@ -7,6 +7,8 @@
       "name": "", "status": "DEGRADED", "active": "secondary", "since": "2026-03-01T03:12:05.118Z", "version": 1,
       "problem": null, "entries": {"primary": "DOWN", "secondary": "UP"}, "stale": false, "maintenance": null}}}}}
 
+Before anything was proven, and where no run before left any, there are no ``written_at``, ``revision``, ``proven_at``.
+
 ``ready`` is false as long as what it says can't be vouched for: before the first list, while etcd can't be heard, and
 after the end. It is written on change only. While nothing changes, the file's modification time goes on: it is when all
 of it was last proven right, so that a reader can tell an old file by its age.
@@ -67,7 +69,7 @@ async def keep_status_file(monitor: HaMonitor, path: Path, *, remove: bool) -> N
 
 async def _follow(monitor: HaMonitor, file: _File) -> None:
     async with monitor.changes() as changes:
-        await monitor.synced()
+        await _until_synced(monitor, file)
         seen: object = None
         while not changes.ended:
             readiness = monitor.readiness()
@@ -90,6 +92,19 @@ async def _follow(monitor: HaMonitor, file: _File) -> None:
             with anyio.move_on_after(_LOOK):
                 await changes.wait()
             changes.take()
+
+
+async def _until_synced(monitor: HaMonitor, file: _File) -> None:
+    """Wait for the first list, and say why it is waited for."""
+    said, pause = "", _LOOK
+    while True:
+        with anyio.move_on_after(pause):
+            await monitor.synced()
+            return
+        reason = legible(monitor.readiness().reason)
+        if reason and reason != said:
+            await anyio.to_thread.run_sync(file.disown, reason)
+        said, pause = reason, _AGAIN  # the words of an outage go on changing with its retries
 
 
 async def _resources(monitor: HaMonitor) -> dict[str, dict[str, _Entry]]:
