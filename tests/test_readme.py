@@ -17,6 +17,7 @@ from ha_monitor.demo.site import INTERFACES, sample_site, state_key
 from ha_monitor.settings import Settings, setting_name
 from ha_monitor.testing import MemoryEtcd
 from tests.support import site
+from tests.support.service import Service
 
 if TYPE_CHECKING:
     import pytest
@@ -39,6 +40,32 @@ def test_the_embedding_example_runs(etcd: Etcd, capsys: pytest.CaptureFixture[st
     exec(compile(example, "README.md", "exec"), namespace)
     anyio.run(namespace["main"], etcd.url)
     assert f"ha_interface {INTERFACES[0].name} UP primary" in capsys.readouterr().out
+
+
+def test_the_file_of_keys_gives_what_is_shown(etcd: Etcd, tmp_path: Path) -> None:
+    (keys,) = [block for block in blocks("json") if "heat_templates" in block]
+    (shown,) = [block for block in blocks("text") if "site.json" in block]
+    file = tmp_path / "site.json"
+    file.write_text(keys)
+    check, render, get = (each.partition("\n") for each in shown.split("$ ")[1:])
+    assert _said(check[0], file) == check[2]
+    asked, _, kept = render[0].partition(" | ")
+    assert kept == "grep -A 2 entries"
+    assert render[2] in _said(asked, file)
+    assert render[2].startswith("entries\n")
+    assert CliRunner().invoke(cli, ["load", str(file), "--etcd", etcd.url]).exit_code == 0
+    running = Service(etcd.url, "--listen", "")
+    try:
+        record = get[0].split()[-1]
+        etcd.wait(record, lambda items: items.get(record) == get[2].strip().encode())
+    finally:
+        running.kill()
+
+
+def _said(line: str, file: Path) -> str:
+    """Give all that a command line of ours puts on a terminal."""
+    words = [str(file) if word == file.name else word for word in line.split()]
+    return CliRunner().invoke(cli, words[1:]).output
 
 
 def test_the_plan_that_is_shown_is_what_the_command_says(tmp_path: Path) -> None:
