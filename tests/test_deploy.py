@@ -131,6 +131,13 @@ def test_the_unit_s_command_and_config_are_accepted(tmp_path: Path) -> None:
     accepted(words[1:])
 
 
+def test_what_the_unit_says_about_itself_is_where_it_is_installed() -> None:
+    (documentation,) = unit()["Documentation"]
+    path = Path(documentation.removeprefix("file://"))
+    assert (ROOT / path.name).is_file()
+    assert f"# install -m 644 ../../{path.name} {path.parent}/\n" in (UNIT.parent / "README.md").read_text()
+
+
 def test_the_unit_hands_over_every_credential_that_it_names() -> None:
     settings = unit()
     handed = {value.partition(":")[0] for value in settings["LoadCredential"]}
