@@ -140,6 +140,8 @@ class Teller:
             self._busy.add(scope)
             try:
                 outcome = await self._receiver.tell(change)
+            except Exception as error:  # noqa: BLE001 - whatever it stumbles over is no reason to end the service
+                outcome = Outcome("failed", repr(error))
             finally:
                 self._busy.discard(scope)
         if outcome is None:

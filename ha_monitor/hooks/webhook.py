@@ -105,7 +105,7 @@ def asked_to_wait(header: str, now: float) -> float:
         return float(header)
     try:
         at = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter: a year of more digits than a C int has
         return 0.0
     if at.tzinfo is None:
         at = at.replace(tzinfo=timezone.utc)

@@ -97,10 +97,13 @@ class Notebook:
         """Status and active side of each resource, as they were told last."""
         self.outcome = OK
         self.hangs = False
+        self.stumbles = False
 
     async def tell(self, change: Change) -> Outcome:
         if self.hangs:
             await anyio.sleep_forever()
+        if self.stumbles:
+            raise KeyError("a fault of its own")
         await anyio.lowlevel.checkpoint()
         self.told.append((change.id, change.old, change.new))
         self.last[change.id] = change.status, change.active
@@ -256,6 +259,17 @@ async def test_one_that_hangs_holds_up_no_other() -> None:
         await until(lambda: len(notebook.told) == 2)
         assert notebook.told[0][0] == "b"
         assert teller.measures().runs == {"ok": 2, "failed": 0, "timeout": 1, "refused": 0}
+
+
+async def test_a_receiver_that_stumbles_ends_nothing_and_is_told_again(caplog: pytest.LogCaptureFixture) -> None:
+    monitor, notebook = FakeMonitor("a"), Notebook()
+    async with telling(monitor, notebook) as teller:
+        notebook.stumbles = True
+        monitor.put("a", Status.DOWN)
+        await until(lambda: teller.measures().runs["failed"] == 1)
+        assert "notebook for t/a primary UP -> DOWN: KeyError('a fault of its own')" in caplog.text
+        notebook.stumbles = False
+        await until(lambda: len(notebook.told) == 1)
 
 
 async def test_the_end_of_the_monitor_is_the_end() -> None:

@@ -127,7 +127,8 @@ def test_both_forms_of_retry_after_are_understood_and_nonsense_is_nothing() -> N
     assert asked_to_wait("120", 0.0) == 120.0
     assert asked_to_wait("Thu, 01 Jan 1970 00:01:00 GMT", 10.0) == 50.0
     assert asked_to_wait("Thu, 01 Jan 1970 00:00:05 GMT", 10.0) == 0.0
-    for nonsense in ("", "soon", "-5", "1.5", "Thu, 99 Jan 1970"):
+    endless = "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
+    for nonsense in ("", "soon", "-5", "1.5", "Thu, 99 Jan 1970", endless):
         assert asked_to_wait(nonsense, 0.0) == 0.0
 
 
