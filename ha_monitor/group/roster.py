@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aetcd import rpc
 
+from ha_monitor.reading.decoded import decode
 from ha_monitor.watch.views import View
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def charter(shards: int) -> bytes:
 def agreed_shards(value: bytes) -> int | None:
     """Read a member's key; ``None`` for one that can't be read."""
     try:
-        shards = json.loads(value)["shards"]
+        shards = decode(value, "the key")["shards"]
     except (ValueError, TypeError, KeyError):
         return None
     return shards if isinstance(shards, int) else None
