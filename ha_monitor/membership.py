@@ -63,9 +63,9 @@ def open_member(
     """Make the member that the settings ask for, and let the publisher go by it; ``None`` where they ask for none."""
     if settings.group is None:
         return None
-    roster = Roster(settings.group_keys)
+    roster, host = Roster(settings.group_keys), legible(socket.gethostname())
     member = Member(
-        client, clock, roster, grounds, group=settings.group, name=legible(socket.gethostname()),
+        client, clock, roster, grounds, group=settings.group, name=host.replace("/", "-"),  # one segment of a key
         shards=settings.shards, ttl=settings.lease_ttl, on_fault=on_fault,
     )  # fmt: skip
     grounds.publisher.records.mandate = member

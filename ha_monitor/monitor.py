@@ -411,8 +411,8 @@ class HaMonitor:
             return Readiness(False, f"{behind.prefix} is not caught up: {behind.fault}")
         if not self._synced.is_set():
             return Readiness(False, "resources are being evaluated for the first time")
-        if self._member is not None and self._member.fault:
-            return Readiness(False, f"it is no member of group {self._settings.group}: {self._member.fault}")
+        if self._member is not None and self._member.trouble:
+            return Readiness(False, self._member.trouble)
         if self._publisher is not None and self._publisher.fault:
             return Readiness(False, f"nothing can be published: {self._publisher.fault}")
         return Readiness(True, "")

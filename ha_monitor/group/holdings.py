@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import anyio.lowlevel
 
 from ha_monitor.group.election import claim, release
+from ha_monitor.group.roster import Owner
 from ha_monitor.group.shards import shard_of, share_out
 from ha_monitor.publish.fence import Fence
 
@@ -91,15 +92,15 @@ class Holdings:
             elif shard not in self._held:
                 if owner is None:
                     await self._take(shard, member)
-                elif owner.member not in roster.members:  # put by hand: what a member put ends with its lease
+                elif owner.member not in roster.members:  # put by no member: what one put ends with its lease
                     await release(self._client, roster, shard, owner.revision)
 
     def _compare_with(self, roster: Roster, member: Identity) -> None:
         """Believe etcd: a shard whose key is not ours there is lost, and one of which no answer told us is ours."""
         for shard, revision in tuple(self._held.items()):
             owner = roster.owners.get(shard)
-            if roster.revision >= revision and (owner is None or owner.revision != revision):
-                log.warning("shard %d is lost: its key is gone", shard)
+            if roster.revision >= revision and owner != Owner(member.id, revision):
+                log.warning("shard %d is lost: its key is %s", shard, "gone" if owner is None else "another's")
                 del self._held[shard]
                 self.open.pop(shard, None)
         for shard, owner in roster.owners.items():

@@ -17,7 +17,9 @@ from ha_monitor.etcd.connection import CALL_TIMEOUT
 from ha_monitor.etcd.lease import grant, refresh, revoke
 from ha_monitor.group.election import Identity, join
 from ha_monitor.group.holdings import Holdings
+from ha_monitor.group.roster import NOBODY
 from ha_monitor.model import GroupStatus
+from ha_monitor.text import ranges
 from ha_monitor.watch.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -85,6 +87,8 @@ class Member:
         self._lease = 0
         self._valid_until = 0.0
         self._holdings = Holdings(client, roster, grounds, shards)
+        self._ownerless: dict[int, float] = {}
+        """The shards that nobody has, and since when that is seen (monotonic seconds)."""
         self._joined_before = False
         self._joins, self._moves = Backoff(), Backoff()
         # An etcd that was away keeps a lease for its time once it is back, however long it was: tries come often in it.
@@ -107,7 +111,8 @@ class Member:
         """Say who is there, and who has what."""
         shares: dict[str, list[int]] = {member: [] for member in sorted(self._roster.members)}
         for shard, owner in sorted(self._roster.owners.items()):
-            shares.setdefault(owner.member, []).append(shard)
+            if owner.member != NOBODY:
+                shares.setdefault(owner.member, []).append(shard)
         now = self._clock.monotonic()
         owned = tuple(sorted(self._holdings.open)) if now < self._valid_until else ()
         left = max(self._valid_until - now, 0.0)
@@ -115,6 +120,15 @@ class Member:
         return GroupStatus(
             self._group, self.id, self._shards, owned, members, self._ttl, left, self._holdings.taken, self.fault
         )
+
+    @property
+    def trouble(self) -> str:
+        """Say why not all is published that its group is there for; empty where it is, as far as it knows."""
+        if self.fault:
+            return f"it is no member of group {self._group}: {self.fault}"
+        before = self._clock.monotonic() - self._ttl
+        left = ranges(shard for shard, since in self._ownerless.items() if since < before)
+        return f"nobody has taken shards {left} of group {self._group} for longer than a lease" if left else ""
 
     # -- its life
 
@@ -209,6 +223,9 @@ class Member:
     # -- the shards
 
     def _tell(self) -> None:
+        owned = {shard for shard, owner in self._roster.owners.items() if owner.member != NOBODY}
+        free, now = set(range(self._shards)) - owned, self._clock.monotonic()
+        self._ownerless = {shard: self._ownerless.get(shard, now) for shard in sorted(free)}
         self._news.set()
 
     def _listed_again(self) -> None:

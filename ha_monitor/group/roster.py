@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
-
-from aetcd import rpc
 
 from ha_monitor.reading.decoded import decode
 from ha_monitor.watch.views import View
@@ -14,7 +13,12 @@ from ha_monitor.watch.views import View
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-_DELETE = rpc.Event.EventType.DELETE
+    from aetcd import rpc
+
+log = logging.getLogger(__name__)
+
+NOBODY = ""
+"""Who has a shard whose key hangs on no lease: it would never end by itself, as a member may."""
 
 
 class Owner(NamedTuple):
@@ -45,6 +49,8 @@ class Roster(View):
         super().__init__(prefix)
         self.members: set[str] = set()
         self.owners: dict[int, Owner] = {}
+        self._strays: set[bytes] = set()
+        """Keys among those of the members that no member put: a copy or a dump of a store has them, without leases."""
         self.revision = 0
         """The revision up to which the list and the watch have brought all."""
         self.on_news: Callable[[], None] = lambda: None
@@ -91,26 +97,47 @@ class Roster(View):
 
     def size(self) -> int:
         """Give how many members and owners there are."""
-        return len(self.members) + len(self.owners)
+        return len(self.members) + len(self._strays) + len(self.owners)
 
     def _keys(self) -> Iterator[bytes]:
-        members, owners = tuple(self.members), tuple(self.owners)
-        return chain(map(self.member_key, members), map(self.shard_key, owners))
+        members, strays, owners = tuple(self.members), tuple(self._strays), tuple(self.owners)
+        return chain(map(self.member_key, members), strays, map(self.shard_key, owners))
 
     def _put(self, key: bytes, item: rpc.KeyValue) -> None:
         kind, _, name = self._text(key).partition("/")
         if kind == "members":
-            self.members.add(name)
+            self._put_member(key, name, item)
         else:
-            self.owners[int(name)] = Owner(item.value.decode("utf-8", "surrogateescape"), item.create_revision)
+            self._put_owner(int(name), item)
+
+    def _put_member(self, key: bytes, name: str, item: rpc.KeyValue) -> None:
+        if item.lease and name and "/" not in name:
+            self.members.add(name)
+            self._strays.discard(key)
+        else:
+            self.members.discard(name)
+            if key not in self._strays:
+                self._strays.add(key)
+                _warn(key)
+
+    def _put_owner(self, shard: int, item: rpc.KeyValue) -> None:
+        member = item.value.decode("utf-8", "surrogateescape") if item.lease else NOBODY
+        before, self.owners[shard] = self.owners.get(shard), Owner(member, item.create_revision)
+        if not item.lease and self.owners[shard] != before:
+            _warn(item.key)
 
     def _delete(self, key: bytes, revision: int) -> None:
         kind, _, name = self._text(key).partition("/")
         if kind == "members":
             self.members.discard(name)
+            self._strays.discard(key)
         else:
             self.owners.pop(int(name), None)
 
 
 def _is_number(name: str) -> bool:
     return len(name) < 6 and name.isascii() and name.isdecimal() and str(int(name)) == name
+
+
+def _warn(key: bytes) -> None:
+    log.warning("%s counts for nothing: a member puts its keys with a lease", key.decode("utf-8", "replace"))

@@ -8,7 +8,7 @@ from aetcd import rpc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ha_monitor.group.roster import Owner, Roster
+from ha_monitor.group.roster import NOBODY, Owner, Roster
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +17,9 @@ PREFIX = "/ha_monitor/edge/"
 NAMES = [
     "members/a",
     "members/b",
+    "members/a/b",
+    "members/",
+    "members",
     "shards/0",
     "shards/1",
     "shards/10",
@@ -26,10 +29,20 @@ NAMES = [
     "else/a",
     "a",
 ]
+LEASES = {"a": 5, "b": 6}
+"""What is put with a lease, by its value; the rest is put by no member."""
+
 Keys = dict[str, tuple[str, int, int]]
 """What stands there: value, create revision, mod revision."""
 
 CHANGES = st.lists(st.tuples(st.sampled_from(NAMES), st.none() | st.sampled_from("abc")), max_size=30)
+
+
+def item(name: str, value: str, created: int, changed: int) -> rpc.KeyValue:
+    return rpc.KeyValue(
+        key=f"{PREFIX}{name}".encode(), value=value.encode(), create_revision=created, mod_revision=changed,
+        lease=LEASES.get(value, 0),
+    )  # fmt: skip
 
 
 def after(changes: list[tuple[str, str | None]]) -> tuple[Keys, list[rpc.Event]]:
@@ -37,38 +50,32 @@ def after(changes: list[tuple[str, str | None]]) -> tuple[Keys, list[rpc.Event]]
     keys: Keys = {}
     events = []
     for revision, (name, value) in enumerate(changes, 2):
-        key = f"{PREFIX}{name}".encode()
         if value is None:
             if keys.pop(name, None) is not None:
-                kv = rpc.KeyValue(key=key, mod_revision=revision)
+                kv = rpc.KeyValue(key=f"{PREFIX}{name}".encode(), mod_revision=revision)
                 events.append(rpc.Event(type=rpc.Event.EventType.DELETE, kv=kv))
             continue
         created = keys[name][1] if name in keys else revision
         keys[name] = (value, created, revision)
-        kv = rpc.KeyValue(key=key, value=value.encode(), create_revision=created, mod_revision=revision)
-        events.append(rpc.Event(type=rpc.Event.EventType.PUT, kv=kv))
+        events.append(rpc.Event(type=rpc.Event.EventType.PUT, kv=item(name, *keys[name])))
     return keys, events
 
 
 def listed(roster: Roster, keys: Mapping[str, tuple[str, int, int]], revision: int) -> None:
     roster.list_begins()
-    items = [
-        rpc.KeyValue(
-            key=f"{PREFIX}{name}".encode(), value=value.encode(), create_revision=created, mod_revision=changed
-        )
-        for name, (value, created, changed) in keys.items()
-    ]
-    for _ in roster.put_items(items):
+    for _ in roster.put_items([item(name, *known) for name, known in keys.items()]):
         pass
     for _ in roster.list_ends(revision):
         pass
 
 
 def assert_right(roster: Roster, keys: Keys) -> None:
-    assert roster.members == {name.removeprefix("members/") for name in keys if name.startswith("members/")}
+    assert roster.members == {name for name in "ab" if keys.get(f"members/{name}", "-")[0] in LEASES}
+    owners = {number: keys[f"shards/{number}"] for number in (0, 1, 10) if f"shards/{number}" in keys}
     assert roster.owners == {
-        number: Owner(*keys[f"shards/{number}"][:2]) for number in (0, 1, 10) if f"shards/{number}" in keys
+        number: Owner(value if value in LEASES else NOBODY, created) for number, (value, created, _) in owners.items()
     }
+    assert roster.count() == len(keys)
 
 
 @given(CHANGES, st.integers(0, 30))

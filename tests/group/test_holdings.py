@@ -82,6 +82,12 @@ class Holder:
         self.me = Identity(id_, await join(self.client, self.roster, id_, self._shards, lease.id), lease.id)
         self.look()
 
+    async def meet_another(self) -> None:
+        """Have another member join."""
+        lease = await grant(self.client._client, 60.0)
+        await join(self.client._client, self.roster, "other", self._shards, lease.id)
+        self.look()
+
     def look(self) -> None:
         """Have the roster know what is in etcd."""
         answer = self._etcd.range(PREFIX)
@@ -110,8 +116,7 @@ async def test_a_shard_that_is_being_given_up_is_not_opened_meanwhile(etcd: Etcd
     async with anyio.create_task_group() as tasks:
         await holdings.balance(holder.me)
         holdings.open_soon(0, tasks)  # both, once all is proven
-        etcd.put(f"{PREFIX}members/other", '{"shards": 2}')
-        holder.look()
+        await holder.meet_another()
         holder.client.go_on, holder.client.asked = anyio.Event(), anyio.Event()
         tasks.start_soon(holdings.balance, holder.me)
         await holder.client.asked.wait()  # one of them is on its way to be given up
@@ -130,8 +135,7 @@ async def test_a_shard_that_could_not_be_given_up_is_given_up_at_the_next_try(et
         await holdings.balance(holder.me)
         holdings.open_soon(0, tasks)
     assert sorted(holdings.open) == [0, 1]
-    etcd.put(f"{PREFIX}members/other", '{"shards": 2}')
-    holder.look()
+    await holder.meet_another()
     holder.client.fails = True
     with pytest.raises(EtcdUnavailable):
         await holdings.balance(holder.me)
