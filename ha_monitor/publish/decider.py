@@ -59,6 +59,7 @@ class Decider:
         """Records that another hand has changed, and that nobody has looked at since."""
         self._doubtful: dict[Key, bytes] = {}
         """What we sent and got no answer to: it may stand there, now or in a moment."""
+        self._heard = False
         self._conflicts: Conflicts[Key] = Conflicts()
         self.resting = Resting()
         """Records that etcd does not take."""
@@ -194,7 +195,10 @@ class Decider:
     def unanswered(self, write: Write) -> None:
         """Note that what became of a write is not known."""
         if isinstance(write.wanted, Put):
-            self._doubtful[write.family, write.id] = write.wanted.value
+            key, value = (write.family, write.id), write.wanted.value
+            self._doubtful[key] = value
+            if self._heard:  # a single call was lost, or etcd was heard again while its writes paused
+                self._doubt_until_late([(key, value)])
         self.overheard(write)
 
     def wrote(self, write: Write, revision: int) -> None:
@@ -220,11 +224,14 @@ class Decider:
         elif value is None:
             self._want(family, id_)  # it may be gone for good now, and forgotten
 
-    def heard(self) -> None:
-        """Note that etcd is heard again: what it has not taken soon, it never will."""
-        if self._doubtful:
-            doubtful = dict(self._doubtful)
-            self._clock.call_later(LATE, lambda: self._no_longer_doubtful(doubtful.items()))
+    def hear(self, heard: bool) -> None:
+        """Note whether etcd is heard: what it has not taken soon after it is again, it never will."""
+        self._heard = heard
+        if heard and self._doubtful:
+            self._doubt_until_late(tuple(self._doubtful.items()))
+
+    def _doubt_until_late(self, sent: Iterable[tuple[Key, bytes]]) -> None:
+        self._clock.call_later(LATE, lambda: self._no_longer_doubtful(sent))
 
     def _no_longer_doubtful(self, sent: Iterable[tuple[Key, bytes]]) -> None:
         for key, value in sent:

@@ -97,8 +97,7 @@ class Publisher:
         """Note whether all watches are caught up: what they said before is no ground to write on."""
         self._open = heard
         self._call_a_sender()
-        if heard:
-            self.records.heard()
+        self.records.hear(heard)
 
     async def take_over(self, families: Iterable[Family], is_ours: Callable[[str, str], bool]) -> None:
         """Have the records looked at that are ours from now on, by type and id; what stands there is known already."""

@@ -42,23 +42,44 @@ class HandClock(LoopClock):
         self.now = until
 
 
+class Doubter:
+    """A decider, and the records that it has looked at again."""
+
+    def __init__(self) -> None:
+        self.clock = HandClock()
+        self.looked_at: list[str] = []
+        self.decider = Decider(
+            self.clock, form=Publish.ESI, state_timeout=60.0, want=lambda _, id_: self.looked_at.append(id_)
+        )
+        self._family = Family("ha_interface", KeyView("/config/v2.0/ha_interfaces/"), None)
+
+    def unanswered(self) -> None:
+        put = Put(bytes(bytearray(b'{"primary":"UP","version":1}')), 7)
+        self.decider.unanswered(Write(self._family, "a", put, b"/monitoring/a", 0, b"/config/a", self.clock.now))
+
+    def sent_in_vain(self) -> None:
+        self.decider.hear(False)
+        self.unanswered()
+        self.decider.hear(True)
+
+
 def test_the_same_record_sent_in_vain_once_more_may_land_as_long_again() -> None:
-    family = Family("ha_interface", KeyView("/config/v2.0/ha_interfaces/"), None)
-    looked_at: list[tuple[Family, str]] = []
-    clock = HandClock()
-    decider = Decider(
-        clock, form=Publish.ESI, state_timeout=60.0, want=lambda family, id_: looked_at.append((family, id_))
-    )
+    doubter = Doubter()
+    doubter.sent_in_vain()
+    doubter.clock.turn(LATE - 1.0)
+    doubter.sent_in_vain()
+    doubter.clock.turn(LATE + 1.0)
+    assert doubter.looked_at == [], "it may still land"
+    doubter.clock.turn(2 * LATE)
+    assert doubter.looked_at == ["a"]
 
-    def sent_in_vain() -> None:
-        value = bytes(bytearray(b'{"primary":"UP","version":1}'))
-        decider.unanswered(Write(family, "a", Put(value, 7), b"/monitoring/a", 0, b"/config/a", clock.now))
-        decider.heard()
 
-    sent_in_vain()
-    clock.turn(LATE - 1.0)
-    sent_in_vain()
-    clock.turn(LATE + 1.0)
-    assert looked_at == [], "it may still land"
-    clock.turn(2 * LATE)
-    assert looked_at == [(family, "a")]
+def test_one_whose_answer_is_lost_while_etcd_is_heard_may_land_no_longer() -> None:
+    doubter = Doubter()
+    doubter.decider.hear(True)
+    doubter.clock.turn(100.0)
+    doubter.unanswered()
+    doubter.clock.turn(100.0 + LATE - 1.0)
+    assert doubter.looked_at == [], "it may still land"
+    doubter.clock.turn(100.0 + LATE)
+    assert doubter.looked_at == ["a"]

@@ -8,6 +8,7 @@ import anyio
 
 from ha_monitor import HaMonitor, Resource, Settings, Status
 from ha_monitor.evaluate.unused import LOOK_EVERY
+from ha_monitor.publish.decider import LATE
 from ha_monitor.testing import MemoryEtcd, run
 from tests.support import site
 from tests.testing.fleet import TOLD_WITHIN, ready, unready, until
@@ -146,6 +147,25 @@ def test_a_typo_in_the_name_of_a_template_stops_nobody_once_that_is_gone(tmp_pat
             ports.etcd.put("/config/v2.0/prots/a", site.envelope({"port_id": "p0"}))
             await ready(monitor)
             await ports.etcd.wait("/monitoring/v2.0/prots/a", {"port": "UP", "version": 1}, timeout=1.0)
+
+    run(main)
+
+
+def test_a_type_is_watched_no_longer_once_it_is_gone_though_a_record_of_it_was_sent_in_vain(tmp_path: Path) -> None:
+    """etcd is heard all the time: what came of the record is never asked for, and known after a few seconds."""
+
+    async def main() -> None:
+        ports = Ports()
+        async with ports.monitor(tmp_path) as monitor:
+            await ready(monitor)
+            before = monitor.prefixes
+            ports.may_read("/config/v2.0/prots/", "/monitoring/v2.0/prots/")
+            ports.etcd.fill_up()
+            ports.etcd.txn({**site.reader_template("prot"), "/config/v2.0/prots/a": ports.port(1)})
+            assert "database space exceeded" in await unready(monitor)
+            ports.etcd.txn({}, [site.template_key("prot_monitoring"), "/config/v2.0/prots/a"])
+            await anyio.sleep(LEFT_WITHIN + LATE)
+            assert monitor.prefixes <= before
 
     run(main)
 
