@@ -63,6 +63,7 @@ def run(settings: Settings) -> None:
 
 
 def _run(settings: Settings) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it leaves that to us, and then no hook has an exit code
     check_token(settings.http_token_file)
     check_hooks(settings)
     kept = {

@@ -71,6 +71,8 @@ class Command:
         """Run it once."""
         try:
             return await self._run(change)
+        except ChildProcessError:  # to run it again for that would never end, should it have done its work each time
+            return Outcome("refused", "nobody knows how it ended: another has taken its exit code")
         except OSError as error:  # the program is gone, or there are no more files or processes to be had
             return Outcome("failed", error.strerror or str(error), perhaps=False)
         except RuntimeError as error:  # there are no more threads to be had
@@ -102,14 +104,17 @@ class Command:
 
     async def _end(self, process: subprocess.Popen[bytes]) -> None:
         """End all of it, and reap it."""
-        if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:  # noqa: ASYNC222 - WNOHANG
-            _signal(process, signal.SIGTERM)
-            with anyio.move_on_after(POLITELY):
+        try:
+            if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:  # noqa: ASYNC222 - WNOHANG
+                _signal(process, signal.SIGTERM)
+                with anyio.move_on_after(POLITELY):
+                    await self._ended(process)
+            _signal(process, signal.SIGKILL)
+            with anyio.move_on_after(STUBBORN):
                 await self._ended(process)
-        _signal(process, signal.SIGKILL)
-        with anyio.move_on_after(STUBBORN):
-            await self._ended(process)
-            process.wait()
+                process.wait()
+        except ChildProcessError:  # it is reaped, as where SIGCHLD is ignored: the id of its group may be another's now
+            process.poll()
 
 
 def environment(change: Change) -> Mapping[str, str]:

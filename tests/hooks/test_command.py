@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import threading
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import pytest
 
 from tests.support import site
 from tests.support.hooks import wait_until
-from tests.support.service import command
+from tests.support.service import Service, command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from tests.conftest import StartService
     from tests.support.etcd import Etcd
     from tests.support.hooks import Recorder
-    from tests.support.service import Service
 
 
 def metric(service: Service, name: str) -> float:
@@ -145,6 +145,26 @@ def test_what_fails_is_told_again_until_it_does_not(
     assert len(log) < 20_000
     gaps = [after["at"] - before["at"] for before, after in pairwise(tries)]
     assert all(gap >= 0.5 for gap in gaps), "not at once"
+
+
+def test_how_one_ended_is_known_where_sigchld_was_ignored_when_the_service_started(
+    pair: site.HaInterface, etcd: Etcd, recorder: Recorder
+) -> None:
+    ignore = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    running = Service(etcd.url, "--hook", recorder.command(), before=[sys.executable, "-c", ignore])
+    try:
+        running.wait_ready()
+        recorder.make("broken")
+        etcd.put(pair.primary_state, site.DOWN)
+        wait_until(lambda: runs(running, "failed") >= 1)
+        recorder.unmake("broken")
+        wait_until(lambda: runs(running, "ok") == 1)
+        assert "exit code 3" in running.log
+        running.stop()
+    finally:
+        running.kill()
 
 
 def test_one_that_hangs_is_ended_with_all_that_it_started(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import resource
 import shlex
+import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
@@ -16,6 +18,9 @@ from ha_monitor.hooks.command import KEPT, Command
 from ha_monitor.hooks.receiver import OK
 from ha_monitor.model import Change, Status
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 pytestmark = pytest.mark.anyio
 CHANGE = Change("t", "id", "primary", Status.UP, Status.DOWN, Status.DOWN, None, 7, 1.0, "why")
 PATIENCE = 30.0  # seconds
@@ -23,6 +28,14 @@ PATIENCE = 30.0  # seconds
 
 def shell(line: str) -> Command:
     return Command(["sh", "-c", line], parallel=1)
+
+
+@pytest.fixture
+def reaped() -> Iterator[None]:
+    """Have the kernel reap each process at its end."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGCHLD, before)
 
 
 def open_files() -> int:
@@ -117,3 +130,17 @@ async def test_where_there_are_no_more_files_it_fails_and_says_so() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert (outcome.result, outcome.words, outcome.perhaps) == ("failed", "Too many open files", False)
     assert await command.tell(CHANGE) == OK
+
+
+@pytest.mark.parametrize("line", ["true", "exit 3"])
+async def test_one_whose_exit_code_another_has_taken_is_not_run_again(reaped: None, line: str) -> None:
+    outcome = await shell(line).tell(CHANGE)
+    assert (outcome.result, outcome.words) == ("refused", "nobody knows how it ended: another has taken its exit code")
+
+
+async def test_one_that_another_reaps_is_ended_in_time_as_well(reaped: None) -> None:
+    others = psutil.Process().children()
+    with anyio.fail_after(PATIENCE), anyio.move_on_after(0.2) as scope:
+        await shell("exec sleep 1000").tell(CHANGE)
+    assert scope.cancelled_caught
+    assert psutil.Process().children() == others
