@@ -55,8 +55,11 @@ class Access:
 
     def password(self) -> str:
         """The password, without the line end that editors add. Raises :class:`EtcdRefused` for a bad file."""
-        text = _read(self.password_file) or b""
-        return text.decode().rstrip("\r\n")
+        content = _read(self.password_file) or b""
+        try:
+            return content.decode().rstrip("\r\n")
+        except UnicodeDecodeError:  # whose words tell a byte of it
+            raise EtcdRefused(f"{self.password_file}: it is not UTF-8, as etcd's passwords are") from None
 
 
 def _read(path: Path | None, *, empty: bool = True) -> bytes | None:

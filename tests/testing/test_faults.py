@@ -323,6 +323,27 @@ async def test_tokens_that_end_are_renewed_a_day_long(tmp_path: Path) -> None:
 
 
 @virtual
+async def test_a_password_file_that_is_no_text_is_told_until_it_is(tmp_path: Path) -> None:
+    fleet = Fleet()
+    fleet.etcd.set_user("monitor", "pw", read=["/"], write=["/monitoring/"])
+    settings = user_settings(tmp_path)
+    async with fleet.monitor(**settings) as monitor:
+        await fleet.right()
+        settings["etcd_password_file"].write_bytes("paßwort".encode("latin-1"))
+        fleet.etcd.expire_tokens()
+        assert "password: it is not UTF-8" in await unready(monitor)
+        await anyio.sleep(600)
+        fleet.flip(0)
+        settings["etcd_password_file"].write_text("pw")
+        await fleet.right(TOLD_WITHIN)
+        await ready(monitor)
+    settings["etcd_password_file"].write_bytes(b"\xff")
+    with pytest.raises(EtcdRefused, match="password: it is not UTF-8"):
+        async with fleet.monitor(**settings):
+            await anyio.sleep_forever()
+
+
+@virtual
 async def test_rights_that_are_taken_away_and_given_back(tmp_path: Path) -> None:
     fleet = Fleet()
     fleet.etcd.set_user("monitor", "pw", read=["/"], write=["/monitoring/"])
