@@ -320,8 +320,10 @@ class HaMonitor:
     @property
     def generation(self) -> int:
         """Another number whenever a resource is another one, in whatever can be seen of it."""
-        publisher = self._publisher
-        return self._fleet.generation + (0 if publisher is None else publisher.published + publisher.failures)
+        publisher, generation = self._publisher, self._fleet.generation
+        if publisher is not None:
+            generation += publisher.published + publisher.failures + publisher.records.generation
+        return generation
 
     @property
     def revision(self) -> int:

@@ -61,6 +61,10 @@ class Decider:
         """What we sent and got no answer to: it may stand there, now or in a moment."""
         self._heard = False
         self._conflicts: Conflicts[Key] = Conflicts()
+        self._is_ending = False
+        """Conflicts will be looked at once the next of them is over."""
+        self.generation = 0
+        """Another number whenever :meth:`trouble` says something else of a record, though nothing was sent for it."""
         self.resting = Resting()
         """Records that etcd does not take."""
 
@@ -114,8 +118,8 @@ class Decider:
     def _leave(self, key: Key) -> None:
         """Forget what is known of a record that is not to be written, or not by us."""
         self._foreign.discard(key)
-        if self.resting:
-            self.resting.forget(*key)
+        if self.resting and self.resting.forget(*key):
+            self.generation += 1
 
     def _is_paused(self, key: Key, wanted: Put | Delete, now: float) -> bool:
         if not (self._foreign or self.resting or self._conflicts):  # nearly always
@@ -126,8 +130,23 @@ class Decider:
         elif isinstance(wanted, Delete) and key in self._foreign:
             # Not once it is written, as with a put: until then it could be taken for one that is not ours to delete.
             self._foreign.discard(key)
-            self._conflicts.note(key, now)
+            self._conflict(key, now)
         return pause > 0
+
+    def _conflict(self, key: Key, now: float) -> None:
+        """Note that another hand's write is put right."""
+        self._conflicts.note(key, now)
+        self.generation += 1
+        if not self._is_ending:
+            self._end_conflicts()
+
+    def _end_conflicts(self) -> None:
+        """End those that are over, now and again as long as there are any: no write and no event tells of that."""
+        before, left = len(self._conflicts), self._conflicts.end(self._clock.monotonic())
+        self.generation += len(self._conflicts) < before
+        self._is_ending = left is not None
+        if left is not None:
+            self._clock.call_later(left + LOOK_AGAIN, self._end_conflicts)
 
     def look_later(self, family: Family, id_: str, seconds: float) -> None:
         """Have a record looked at again after some seconds."""
@@ -147,7 +166,7 @@ class Decider:
     def trouble(self, family: Family, id_: str) -> str | None:
         """Say in words what a record meets, etcd's refusal or another writer; ``None`` where it meets nothing."""
         refused = self.resting.words(family, id_)
-        return self._conflicts.words((family, id_), self._clock.monotonic()) if refused is None else refused
+        return self._conflicts.words((family, id_)) if refused is None else refused
 
     def pause(self, family: Family, id_: str) -> float:
         """Give the seconds until a record that was refused, or is changed by another, may be written again; 0: now."""
@@ -217,7 +236,7 @@ class Decider:
         if key in self._foreign:
             self._foreign.discard(key)
             if value is not None:
-                self._conflicts.note(key, self._clock.monotonic())
+                self._conflict(key, self._clock.monotonic())
         if not family.records.written(write.key, value, revision):
             self._not_ours(family, id_)
             self._want(family, id_)

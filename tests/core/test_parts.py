@@ -23,7 +23,7 @@ from ha_monitor.errors import (
 from ha_monitor.etcd.client import progress_is_ordered, range_end
 from ha_monitor.etcd.faults import classify
 from ha_monitor.model import Change, Resync, Status
-from ha_monitor.publish.conflicts import LONGEST_PAUSE, Conflicts
+from ha_monitor.publish.conflicts import LONGEST_PAUSE, QUIET, Conflicts
 from ha_monitor.watch.backoff import Backoff
 from ha_monitor.watch.pulse import StoreId
 
@@ -42,7 +42,7 @@ def test_the_first_foreign_write_is_put_right_at_once_and_further_ones_after_gro
     conflicts: Conflicts[str] = Conflicts()
     conflicts.note("r", now=0.0)
     assert conflicts.pause("r", now=0.0) == 0.0
-    assert conflicts.words("r", now=0.0) is None
+    assert conflicts.words("r") is None
     pauses = []
     now = 0.0
     for _ in range(12):
@@ -51,9 +51,21 @@ def test_the_first_foreign_write_is_put_right_at_once_and_further_ones_after_gro
         now += pauses[-1]
     assert pauses == sorted(pauses)
     assert pauses[-1] == LONGEST_PAUSE
-    assert conflicts.words("r", now) == "conflict: another writer changed the published record 13 times"
-    assert conflicts.words("r", now + 1000) is None
+    assert conflicts.words("r") == "conflict: another writer changed the published record 13 times"
     assert conflicts.pause("other", now) == 0.0
+
+
+def test_a_conflict_is_over_when_nobody_has_written_for_a_while() -> None:
+    conflicts: Conflicts[str] = Conflicts()
+    assert conflicts.end(0.0) is None
+    for key, now in (("a", 0.0), ("a", 5.0), ("b", 5.0), ("b", 8.0), ("a", 10.0)):
+        conflicts.note(key, now)
+    assert conflicts.end(11.0) == QUIET - 3.0, "the next is the one that was quiet longest"
+    assert conflicts.end(8.0 + QUIET) == 2.0
+    assert conflicts.words("b") is None
+    assert conflicts.words("a") is not None
+    assert conflicts.end(10.0 + QUIET) is None
+    assert not conflicts
 
 
 def change(entry: str) -> Change:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import json
+from typing import TYPE_CHECKING
+
 import anyio
 
+from ha_monitor.publish.conflicts import QUIET
+from ha_monitor.statusfile import keep_status_file
 from tests.support import site
 from tests.testing.fleet import STATE_TIMEOUT, Fleet
 from tests.testing.test_faults import virtual
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LASTS = 60.0
 """Seconds that the other goes on, each time 10 ms after we have had it our way."""
@@ -75,3 +84,27 @@ async def test_who_writes_it_once_is_put_right_at_once() -> None:
         for _ in range(2):
             fleet.etcd.put(pair.record, site.record())
             await fleet.etcd.wait(pair.record, None, timeout=0.1)
+
+
+@virtual
+async def test_a_conflict_that_is_over_is_over_for_whoever_goes_by_the_generation(tmp_path: Path) -> None:
+    fleet, path = Fleet(), tmp_path / "status.json"
+    async with fleet.monitor() as monitor, anyio.create_task_group() as tasks:
+        await fleet.right()
+        tasks.start_soon(functools.partial(keep_status_file, remove=False), monitor, path)
+
+        def problem() -> str | None:
+            said: str | None = json.loads(path.read_text())["resources"]["ha_interface"]["ha1"]["problem"]
+            return said
+
+        for _ in range(3):
+            fleet.etcd.put(fleet.pairs[1].record, {"primary": "DOWN"})
+            await anyio.sleep(10.0)
+        assert problem() == "conflict: another writer changed the published record 3 times"
+        before = monitor.generation
+        await anyio.sleep(60.0)
+        assert monitor.generation == before, "it may go on"
+        await anyio.sleep(QUIET)
+        assert monitor.generation != before
+        assert problem() is None
+        tasks.cancel_scope.cancel()
