@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from pathlib import Path
@@ -38,6 +39,17 @@ def pytest_configure() -> None:
     """Give the processes that tests start the usual SIGINT: a shell has its background jobs ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Take back what commands that run in our own process make of the log."""
+    ours, root = logging.getLogger("ha_monitor"), logging.getLogger()
+    levels, handlers = (ours.level, root.level), root.handlers[:]
+    yield
+    for logger, level in zip((ours, root), levels, strict=True):
+        logger.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])

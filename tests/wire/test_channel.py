@@ -103,14 +103,15 @@ async def test_many_calls_at_once_share_one_connection(connected: Connected) -> 
 
 
 async def test_a_deadline_ends_a_call_on_both_sides(connected: Connected) -> None:
-    server, client = await connected(silent)
+    server, client = await connected(lambda peer, stream, content: echo(peer, stream, content) if content else None)
+    assert await client.ask(b"a") == b"a"  # to connect may take longer
     assert await refused(client.ask(b"", timeout=0.01)) == (StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
-    await server.until(lambda: server.peers[0].reset == {1: frames.CANCEL})
+    await server.until(lambda: server.peers[0].reset == {3: frames.CANCEL})
     call = client.talk(timeout=0.01)
     await call.write(b"")
     assert await refused(call.read()) == (StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
-    await server.until(lambda: server.peers[0].reset == {1: frames.CANCEL, 3: frames.CANCEL})
-    assert server.peers[0].headers[3]["grpc-timeout"] == "10m"
+    await server.until(lambda: server.peers[0].reset == {3: frames.CANCEL, 5: frames.CANCEL})
+    assert server.peers[0].headers[5]["grpc-timeout"] == "10m"
 
 
 async def test_a_call_that_fails_leaves_nothing_to_the_collector(connected: Connected) -> None:
