@@ -427,6 +427,10 @@ class HaMonitor:
         """Tell whether this monitor is the one of its group that speaks for a resource; one that is alone always is."""
         return self._member is None or self._member.fence(type_, id_) is not None
 
+    def published_elsewhere(self, type_: str, id_: str) -> bool:
+        """Tell whether another member of its group is known to be the one that speaks for a resource."""
+        return self._member is not None and self._member.knows_another(type_, id_)
+
     def maintenance(self, type_: str, id_: str) -> Maintenance | None:
         """Give why a resource is frozen, there or not; ``None`` where it is not."""
         return self._maintained.of(type_, id_)

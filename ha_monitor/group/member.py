@@ -18,6 +18,7 @@ from ha_monitor.etcd.lease import grant, refresh, revoke
 from ha_monitor.group.election import Identity, join
 from ha_monitor.group.holdings import Holdings
 from ha_monitor.group.roster import NOBODY
+from ha_monitor.group.shards import shard_of
 from ha_monitor.model import GroupStatus
 from ha_monitor.text import ranges
 from ha_monitor.watch.backoff import Backoff
@@ -106,6 +107,13 @@ class Member:
         if self._clock.monotonic() >= self._valid_until:
             return None
         return self._holdings.fence(type_, id_)
+
+    def knows_another(self, type_: str, id_: str) -> bool:
+        """Tell whether another member has the shard of a resource, by what etcd has said within the time of a lease."""
+        if self._clock.monotonic() >= self._valid_until or not self._grounds.heard:
+            return False
+        owner = self._roster.owners.get(shard_of(type_, id_, self._shards))
+        return owner is not None and owner.member in self._roster.members - {self.id}
 
     def status(self) -> GroupStatus:
         """Say who is there, and who has what."""

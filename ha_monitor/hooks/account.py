@@ -124,6 +124,8 @@ def begun(account: Account) -> tuple[Account, Waiting]:
     before = account.told.get(change.entry)
     if before == change.new:  # it is told again, since it is not certain that this is what it was told last
         before = account.doubts.get(change.entry)
+        if before == change.new:  # another was to tell what was between
+            before = change.old
     doubts = account.doubts
     besides = {item.change.entry: item.change.new for item in rest if item.change.entry not in doubts}
     first = Waiting(replace(change, old=before), first.since, besides)

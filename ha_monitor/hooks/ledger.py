@@ -1,8 +1,8 @@
 """What one receiver was told of all resources, and which of them is next. No I/O, no clock, no task.
 
 A resource with something to tell is in one of four places: *ready* for its turn, *busy* while it is being told,
-*resting* after a failure until it is due, or *held back* by its standing: in maintenance, or told by another member of
-the group. So no resource is told of twice at once, and each has its turn.
+*resting* after a failure until it is due, or *held back* by its standing: in maintenance, told by another member of
+the group, or by nobody just now. So no resource is told of twice at once, and each has its turn.
 """
 
 from __future__ import annotations
@@ -34,11 +34,18 @@ _STALE = 64  # dues that are no longer meant and may stay, beside as many as are
 
 
 class Standing(Enum):
-    """Whether a resource is to be told of: at once, after its maintenance, or by another member of the group."""
+    """Whether a resource is to be told of: at once, after its maintenance, or by another member of the group.
+
+    ``NOBODYS``: by whoever publishes for it next, as no member does as far as is known.
+    """
 
     OURS = "ours"
     MAINTENANCE = "maintenance"
     ELSEWHERE = "elsewhere"
+    NOBODYS = "nobody's"
+
+
+_LEFT = (Standing.ELSEWHERE, Standing.NOBODYS)  # to others: whether they tell can't be known
 
 
 class Ledger:
@@ -102,7 +109,7 @@ class Ledger:
         key = change.type, change.id
         if standing is not Standing.OURS and key not in self._busy:
             self.hold(key, standing, now)
-        self._put(key, noted(self.account(key), change, now, elsewhere=standing is Standing.ELSEWHERE))
+        self._put(key, noted(self.account(key), change, now, elsewhere=standing in _LEFT))
         self._place(key)
 
     def next(self, now: float) -> Key | None:
@@ -120,7 +127,7 @@ class Ledger:
 
     def hold(self, key: Key, standing: Standing, now: float) -> None:
         """Hold a resource back that is not being told of."""
-        if standing is Standing.ELSEWHERE and self._held.get(key) is not Standing.ELSEWHERE:
+        if standing in _LEFT and self._held.get(key) is not standing:
             self._put(key, left_to_others(self.account(key), now))
         for places in (self._ready, self._due, self._failures):
             places.pop(key, None)
@@ -165,10 +172,10 @@ class Ledger:
         """Note how it stands now with a resource that is held back."""
         before = self._held[key]
         account = self._accounts[key]
-        if standing is Standing.ELSEWHERE and before is Standing.MAINTENANCE:
-            account = left_to_others(account, now)  # only from now on does anybody tell it
-        elif Standing.ELSEWHERE in (before, standing):
+        if before is Standing.ELSEWHERE:
             account = told_by_others(account, now - self._window)
+        if standing in _LEFT and standing is not before:
+            account = left_to_others(account, now)  # only from now on does anybody tell it
         self._put(key, account)
         if standing is Standing.OURS or not account.waiting:
             del self._held[key]

@@ -78,8 +78,7 @@ class Observer:
             self._ledger.take_as_told((change.type, change.id), change.entry, change.old)
         self._newest = max(self._newest, change.revision)
         # Maintenance is looked at when its turn comes: in a storm of changes, that is less work.
-        standing = Standing.OURS if self._monitor.publishes(change.type, change.id) else Standing.ELSEWHERE
-        self._ledger.note(change, anyio.current_time(), standing)
+        self._ledger.note(change, anyio.current_time(), self._share(change.type, change.id))
         self._tell()
 
     def _tell(self) -> None:
@@ -166,7 +165,13 @@ class Observer:
         """Tell who is to tell of a resource, and whether just now."""
         if self._monitor.maintenance(type_, id_) is not None:  # of one that has ended, too
             return Standing.MAINTENANCE
-        return Standing.OURS if self._monitor.publishes(type_, id_) else Standing.ELSEWHERE
+        return self._share(type_, id_)
+
+    def _share(self, type_: str, id_: str) -> Standing:
+        """Tell who of the group is to tell of a resource."""
+        if self._monitor.publishes(type_, id_):
+            return Standing.OURS
+        return Standing.ELSEWHERE if self._monitor.published_elsewhere(type_, id_) else Standing.NOBODYS
 
     def hold(self, key: Key, standing: Standing) -> None:
         """Hold a resource back whose turn it was."""

@@ -55,8 +55,7 @@ class World:
         if old != new:
             self.revision += 1
             self.is_[id_, entry] = new
-            standing = Standing.ELSEWHERE if self.standing[id_] is Standing.ELSEWHERE else Standing.OURS
-            self.ledger.note(change(id_, entry, old, new, self.revision, self.resource(id_)), self.now, standing)
+            self.ledger.note(change(id_, entry, old, new, self.revision, self.resource(id_)), self.now, self.share(id_))
 
     def resource(self, id_: str) -> tuple[Status, str | None]:
         """Give a resource's status and active side."""
@@ -73,8 +72,12 @@ class World:
             status = self.is_.get((id_, name))
             if account.differs(name, status):
                 seen = change(id_, name, account.last(name), status, self.revision, self.resource(id_))
-                standing = Standing.ELSEWHERE if self.standing[id_] is Standing.ELSEWHERE else Standing.OURS
-                self.ledger.note(seen, self.now, standing)
+                self.ledger.note(seen, self.now, self.share(id_))
+
+    def share(self, id_: str) -> Standing:
+        """Give how it stands with a resource, but for its maintenance, which is looked at when its turn comes."""
+        standing = self.standing[id_]
+        return Standing.OURS if standing is Standing.MAINTENANCE else standing
 
     def begins(self) -> Key | None:
         key = self.ledger.next(self.now)
@@ -145,7 +148,7 @@ ours = st.one_of(
     st.tuples(st.just("looks")),
     st.tuples(st.just("passes"), st.floats(0.0, 5.0)),
     st.tuples(st.just("hastens")),
-    st.tuples(st.just("stands"), ids, st.sampled_from([Standing.OURS, Standing.MAINTENANCE])),
+    st.tuples(st.just("stands"), ids, st.sampled_from([Standing.OURS, Standing.MAINTENANCE, Standing.NOBODYS])),
 )
 
 
@@ -183,7 +186,9 @@ of_one = st.one_of(
     *[st.tuples(st.just("begins"))] * 2,
     st.tuples(st.just("ends"), st.just("a"), st.sampled_from(["ok", "failed for certain", "failed though taken"])),
     st.tuples(st.just("passes"), st.just(5.0)),
-    st.tuples(st.just("stands"), st.just("a"), st.sampled_from([Standing.OURS, Standing.MAINTENANCE])),
+    st.tuples(
+        st.just("stands"), st.just("a"), st.sampled_from([Standing.OURS, Standing.MAINTENANCE, Standing.NOBODYS])
+    ),
     st.tuples(st.just("looks")),
 )
 
@@ -360,6 +365,39 @@ def test_what_a_member_could_not_tell_before_it_lost_its_shard_is_not_kept_for_e
     world.happens("a", "primary", Status.DOWN)
     world.begins()
     assert world.busy["a"].old is Status.UP, "the new owner told it"
+
+
+@pytest.mark.parametrize("before", [Standing.MAINTENANCE, Standing.ELSEWHERE])
+def test_what_changed_while_nobody_had_the_shard_is_told_however_long_that_was(before: Standing) -> None:
+    world = World()
+    world.stands("a", before)
+    world.happens("a", "primary", Status.UP)
+    world.begins()
+    world.stands("a", Standing.NOBODYS)
+    world.looks()
+    world.happens("a", "secondary", Status.DOWN)
+    world.begins()
+    world.now += 10 * WINDOW
+    world.looks()
+    world.stands("a", Standing.OURS)
+    world.looks()
+    while world.begins() is not None:
+        world.ends("a", "ok")
+    assert world.taken == {("a", "primary"): Status.UP, ("a", "secondary"): Status.DOWN}
+
+
+def test_who_takes_a_shard_that_nobody_had_has_the_whole_window_to_tell() -> None:
+    world = World()
+    world.stands("a", Standing.NOBODYS)
+    world.happens("a", "primary", Status.UP)
+    world.now += 10 * WINDOW
+    world.stands("a", Standing.ELSEWHERE)
+    for _ in range(2):
+        world.looks()
+        assert world.ledger.held() == {("t", "a"): Standing.ELSEWHERE}
+        world.now += 0.6 * WINDOW
+    world.looks()
+    assert world.ledger.held() == {}
 
 
 def up_pair() -> World:

@@ -31,6 +31,7 @@ class FakeMonitor:
         self.all: dict[str, Resource] = {}
         self.queued = 100
         self.elsewhere: set[str] = set()
+        self.nobodys: set[str] = set()
         self.frozen: set[str] = set()
         self.meanwhile: dict[int, Callable[[], None]] = {}
         """What happens while all resources are looked at, by the number of the one that is next."""
@@ -75,7 +76,10 @@ class FakeMonitor:
         return Maintenance("work", None) if id_ in self.frozen else None
 
     def publishes(self, type_: str, id_: str) -> bool:
-        return id_ not in self.elsewhere
+        return id_ not in self.elsewhere | self.nobodys
+
+    def published_elsewhere(self, type_: str, id_: str) -> bool:
+        return id_ in self.elsewhere
 
     async def synced(self) -> None:
         await anyio.lowlevel.checkpoint()
