@@ -51,8 +51,8 @@ class Scope:
     """
 
     __slots__ = (
+        "_begin",
         "_patterns",
-        "_root",
         "_steps",
         "body",
         "catalog",
@@ -81,15 +81,20 @@ class Scope:
         self.constants = constants
         self.reads: dict[Ref, None] = {}
         self.refers: dict[Ref, None] = {}
-        self._root = self
+        self._begin: Scope | None = None  # not itself: each evaluation would be a cycle that the collector has to find
         self._steps = MAX_STEPS
         self._patterns: dict[str, Pattern] | None = None
 
     def at(self, type_: str, id_: str, body: Mapping[str, object]) -> Scope:
         """Return the same evaluation at another place: a related resource, or an element of a list."""
         other = Scope(type_, id_, body, self.lookup, self.catalog, self.constants)
-        other.reads, other.refers, other._root = self.reads, self.refers, self._root
+        other.reads, other.refers, other._begin = self.reads, self.refers, self._root
         return other
+
+    @property
+    def _root(self) -> Scope:
+        """Where the evaluation began."""
+        return self if self._begin is None else self._begin
 
     def step(self, count: int = 1) -> None:
         """Count steps of the evaluation.

@@ -82,6 +82,16 @@ def parse_tree(text: str) -> Tree:
         raise Problem(_words(error, text)) from error
     except (RecursionError, ValueError, LookupError) as error:
         raise Problem(f"the document is no YAML: {error or type(error).__name__}") from error
+    finally:
+        builder.events = iter(())
+        _take_apart(parser)
+
+
+def _take_apart(parser: YAML) -> None:
+    """Have the parts of a parser forget each other: the collector would have to find them, document by document."""
+    parts = [part for part in vars(parser).values() if hasattr(part, "loader")]
+    for part in (*parts, parser):
+        vars(part).clear()
 
 
 def _check_brackets(text: str) -> None:

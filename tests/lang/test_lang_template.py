@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,6 +65,21 @@ def test_ha_interface_renders_to_its_two_readers() -> None:
     assert (made.shown(rendering).document or "").count("etcd_id: ") == 2
     assert made.handler == "monitoring_worker"
     assert made.read_types == {"er_physical_interface"}
+
+
+@pytest.mark.parametrize("value", ["p1", "it's: YAML", "{", None], ids=["skeleton", "YAML", "no YAML", "problem"])
+def test_a_rendering_leaves_nothing_to_the_collector(value: str | None) -> None:
+    """It rests while 100,000 are made."""
+    made = reader("  etcd_id: {{ p }}\n", {"p": {"field": "p"}})
+    render(made, {"p": value})
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            render(made, {"p": value})
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_static_hints_name_what_the_mappings_read() -> None:
