@@ -147,18 +147,18 @@ def _wide(resources: Iterable[Resource]) -> Table:
 
 
 def _narrow(resources: Iterable[Resource]) -> Table:
-    """What a resource is stands below its name, and why below its sides."""
+    """Below each other: status and since when, the name and what it is, the sides and why."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("status", no_wrap=True)
+    table.add_column("status, since", no_wrap=True)
     table.add_column("resource", overflow="fold", ratio=1)
     table.add_column("sides, why", overflow="fold", ratio=1)
     now = time.time()
     for resource in resources:
         code = _code(resource)
-        what = f"{resource.type}, active {resource.active or 'none'}, {_ago(resource.since, now)}"
-        why = Text(printable(_why(resource)))
+        state, *mark = _state(resource, code)
+        what, why = f"{resource.type}, active {resource.active or 'none'}", Text(printable(_why(resource)))
         table.add_row(
-            Text("\n  ".join(_state(resource, code)), _STYLES[code]),
+            Text(f"{state}\n  {', '.join((*mark, _ago(resource.since, now)))}", _STYLES[code]),
             Text("\n").join((_name(resource), Text(printable(what), "dim"))),
             Text("\n").join(part for part in (*_sides(resource), why) if part),
         )
