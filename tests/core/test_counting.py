@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,4 +57,4 @@ def test_a_histogram_counts_each_where_it_belongs(observed: list[float]) -> None
     for number, bound in enumerate(BOUNDS):
         assert sum(histogram.counts[: number + 1]) == sum(seconds <= bound for seconds in observed)
     assert sum(histogram.counts) == len(observed)
-    assert histogram.total == sum(observed)
+    assert histogram.total == pytest.approx(sum(observed))  # from Python 3.12 on, sum() makes up for what it rounds
