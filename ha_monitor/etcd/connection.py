@@ -80,7 +80,7 @@ class Stubs(Protocol):
     ``await kv.Txn(request, timeout=…, metadata=…)`` gives an answer; ``watch.Watch(metadata=…)`` a call with ``write``,
     ``read`` and ``cancel``, whose good end is :data:`ha_monitor.wire.calls.END_OF_STREAM`. Both raise
     :class:`grpc.aio.AioRpcError`. Where they have a ``fault``, which says why no more calls can be made on them and is
-    ``None`` as long as they can, others take their place then.
+    ``None`` as long as they can, others take their place then; until they are ``over``, calls may still be answered.
     """
 
     kv: Any

@@ -98,9 +98,9 @@ class Channel:
         async with self._connecting:
             if self._aborted:
                 raise failure(StatusCode.UNAVAILABLE, self._aborted)
-            if self.connection is not None and self.connection.fault is not None:
-                raise failure(StatusCode.UNAVAILABLE, self.connection.fault, NothingDone)
             if self.connection is not None:
+                if self.connection.fault is not None:
+                    raise failure(StatusCode.UNAVAILABLE, self.connection.fault, NothingDone)
                 return self.connection
             if self._failed and self._tries != tries:  # it was tried while we waited
                 raise failure(StatusCode.UNAVAILABLE, self._failed)

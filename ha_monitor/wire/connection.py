@@ -33,7 +33,8 @@ class Http2Connection(asyncio.Protocol):
         self._writable = True  # some transports raise where they are written to after their end
         self._heard = loop.time()
         self._asked = False  # for a sign of life that has not come yet
-        self._keepalive: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        """Until the next look whether the server is still there; once it is left, until its socket is closed anyway."""
 
     @property
     def fault(self) -> str | None:
@@ -77,17 +78,21 @@ class Http2Connection(asyncio.Protocol):
         """End all calls at once, and the connection without a word: a server that reads nothing would keep it open."""
         self._session.lost(words)
         self._writable = False
-        if self._keepalive is not None:
-            self._keepalive.cancel()  # uvloop says nothing of the end of a connection that is given up as it is made
+        self._rest()  # uvloop says nothing of the end of a connection that is given up as it is made
         if self._transport is not None:
             self._transport.abort()
 
     def _leave(self) -> None:
         """Close the socket once all is sent."""
         self._writable = False
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._rest()
             self._transport.close()
-            self._loop.call_later(_FAREWELL, self._transport.abort)  # a server that reads nothing would keep it open
+            self._timer = self._loop.call_later(_FAREWELL, self._transport.abort)  # where the server reads nothing
+
+    def _rest(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _flush(self) -> None:
         out = self._session.take()
@@ -101,7 +106,7 @@ class Http2Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
-        self._keepalive = self._loop.call_later(KEEPALIVE_AFTER, self._look)
+        self._timer = self._loop.call_later(KEEPALIVE_AFTER, self._look)
         self._flush()
 
     def data_received(self, data: bytes) -> None:
@@ -115,8 +120,7 @@ class Http2Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End all calls."""
-        if self._keepalive is not None:
-            self._keepalive.cancel()
+        self._rest()
         self._writable = False
         words = f"connection lost: {exc}" if exc is not None else "connection closed by the server"
         self._session.lost(words)
@@ -132,12 +136,12 @@ class Http2Connection(asyncio.Protocol):
         if silent >= KEEPALIVE_AFTER and not self._session.busy:
             silent = 0.0  # etcd ends a connection that asks for nothing else
         if silent < KEEPALIVE_AFTER:
-            self._keepalive = self._loop.call_later(KEEPALIVE_AFTER - silent, self._look)
+            self._timer = self._loop.call_later(KEEPALIVE_AFTER - silent, self._look)
         else:
             self._asked = True
             self._session.ping()
             self._flush()
-            self._keepalive = self._loop.call_later(KEEPALIVE_TIMEOUT, self._last_look)
+            self._timer = self._loop.call_later(KEEPALIVE_TIMEOUT, self._last_look)
 
     def _last_look(self) -> None:
         if self._asked:
