@@ -14,6 +14,7 @@ from tests.support.relay import Relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.conftest import StartService
     from tests.faults.conftest import Watched
@@ -80,6 +81,17 @@ def test_what_is_no_longer_to_be_written_holds_up_no_readiness(own_etcd: Etcd, w
     watched.right()
 
 
+def kept_before_a_change(etcd: Etcd, watched: Watched) -> Path:
+    """Keep the data of a store, and change a state since."""
+    etcd.stop()
+    kept = back_up(etcd)
+    etcd.start()
+    watched.ready()
+    watched.flip(0)
+    watched.right()
+    return kept
+
+
 def nothing_of_ours(etcd: Etcd) -> None:
     for _ in range(40):
         etcd.put("/elsewhere", "")
@@ -101,12 +113,7 @@ def test_a_backup_that_has_overtaken_what_we_knew_before_we_hear_of_it(
 ) -> None:
     with Relay(own_etcd.port) as relay:
         watched = watch(own_etcd, through=relay)
-        own_etcd.stop()
-        kept = back_up(own_etcd)
-        own_etcd.start()
-        watched.ready()
-        watched.flip(0)
-        watched.right()
+        kept = kept_before_a_change(own_etcd, watched)
         relay.cut()
         known = own_etcd.revision()
         own_etcd.stop()
@@ -129,13 +136,7 @@ def test_an_address_that_leads_to_a_backup_which_has_overtaken_us_from_one_momen
     try:
         with Relay(own_etcd.port) as relay:
             watched = watch(own_etcd, through=relay)
-            own_etcd.stop()
-            kept = back_up(own_etcd)
-            own_etcd.start()
-            watched.ready()
-            watched.flip(0)
-            watched.right()
-            put_back(other, kept)
+            put_back(other, kept_before_a_change(own_etcd, watched))
             other.start()
             go_on(other)
             assert other.revision() > own_etcd.revision()

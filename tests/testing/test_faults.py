@@ -41,6 +41,12 @@ def primary(monitor: HaMonitor, number: int = 0) -> Status:
     return resource.entries["primary"].status
 
 
+def go_on(fleet: Fleet, revision: int) -> None:
+    """Put what is none of ours, up to a revision."""
+    while fleet.etcd.revision < revision:
+        fleet.etcd.put("/elsewhere", "")
+
+
 def published(monitor: HaMonitor) -> PublishMeasures:
     measures = monitor.measures().publish
     assert measures is not None
@@ -180,8 +186,7 @@ async def test_a_store_that_has_overtaken_what_it_was_by_the_next_call() -> None
         await fleet.right()
         revision = fleet.etcd.revision
         fleet.etcd.rewind(older)
-        while fleet.etcd.revision < revision + 20:
-            fleet.etcd.put("/elsewhere", "")
+        go_on(fleet, revision + 20)
         await fleet.right()
 
 
@@ -197,8 +202,7 @@ async def test_a_history_that_differs_in_a_value_alone() -> None:
         fleet.etcd.go_down()
         fleet.etcd.rewind(older)
         fleet.flip(0, site.UP)  # the same key, at the same revision
-        while fleet.etcd.revision < revision:
-            fleet.etcd.put("/elsewhere", "")
+        go_on(fleet, revision)
         fleet.etcd.come_up()
         await until(lambda: primary(monitor) is Status.UP, TOLD_WITHIN)
         await fleet.right()
