@@ -41,10 +41,6 @@ class Maintained:
         self._frozen: dict[tuple[str, str], Maintenance] = {}
         self._timers: dict[tuple[str, str], Timer] = {}
 
-    def __len__(self) -> int:
-        """How many are frozen at this moment."""
-        return len(self._frozen)
-
     def names(self) -> frozenset[tuple[str, str]]:
         """Give the types and ids of all that are frozen at this moment."""
         return frozenset(self._frozen)

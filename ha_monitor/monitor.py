@@ -294,15 +294,17 @@ class HaMonitor:
 
     def get(self, type_: str, id_: str) -> Resource | None:
         """Give a resource as it stands; ``None`` where there is none."""
-        family = self._fleet.families.get(type_)
-        unit = None if family is None else family.units.get(id_)
-        if family is None or unit is None:
+        unit, clock = self._unit(type_, id_), self._clock
+        if unit is None:
             return None
-        clock = self._clock
         return describe(
-            unit, self._sight.of(family), trouble=self._trouble(unit), maintenance=self._maintained.of(type_, id_),
+            unit, self._sight.of(unit.family), trouble=self._trouble(unit), maintenance=self._maintained.of(type_, id_),
             ahead=clock.time() - clock.monotonic(),
         )  # fmt: skip
+
+    def _unit(self, type_: str, id_: str) -> Unit | None:
+        family = self._fleet.families.get(type_)
+        return None if family is None else family.units.get(id_)
 
     def resources(self) -> Iterator[Resource]:
         """Give all resources, by type and id, each as it stands when it is reached."""
@@ -358,7 +360,7 @@ class HaMonitor:
             if named is None or named.template_id is None:
                 yield f"type {type_}", "it is named by --types, and has no template"
         for type_, id_ in sorted(self._maintained.names()):
-            if self.get(type_, id_) is None:
+            if self._unit(type_, id_) is None:
                 yield f"maintenance {type_}/{id_}", "it freezes nothing: there is no such resource"
 
     @contextlib.asynccontextmanager
@@ -399,7 +401,7 @@ class HaMonitor:
         return Measures(
             self._watches.revision, watches, publish, dict(self._fleet.transitions), self._roll.problems(),
             blind={type_: self._sight.of(family).instead is not None for type_, family in families},
-            maintenance=sum(self.get(type_, id_) is not None for type_, id_ in self._maintained.names()),
+            maintenance=sum(self._unit(type_, id_) is not None for type_, id_ in self._maintained.names()),
         )  # fmt: skip
 
     def readiness(self) -> Readiness:
@@ -444,10 +446,9 @@ class HaMonitor:
 
     def explain(self, type_: str, id_: str) -> Explanation | None:
         """Tell why a resource is what it is, from its config to its record; ``None`` where there is none."""
-        family, resource = self._fleet.families.get(type_), self.get(type_, id_)
-        if family is None or resource is None:
+        unit, resource = self._unit(type_, id_), self.get(type_, id_)
+        if unit is None or resource is None:
             return None
-        unit = family.units[id_]
         if self._keys is not None:
             resource = undated(resource)
         deaf = self.readiness().reason if resource.stale else ""

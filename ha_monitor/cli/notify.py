@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LOOK = 1.0  # seconds between two looks at readiness, whose turn no change tells
+LOOK = 1.0
+"""Seconds between two looks at readiness, whose turn no change tells."""
+
 _LONGEST = 900  # characters of a status: systemd passes over datagrams of more than 4,096 bytes
 
 
@@ -69,7 +71,7 @@ async def _say_how_it_stands(monitor: HaMonitor, manager: _Manager) -> None:
         words = _words(monitor)
         if words != said and manager.say(*started, f"STATUS={words}"):
             started, said = (), words
-        await anyio.sleep(_LOOK)
+        await anyio.sleep(LOOK)
 
 
 def _words(monitor: HaMonitor) -> str:

@@ -20,7 +20,7 @@ from ha_monitor.cli.files import check_access, kept_file
 from ha_monitor.cli.hooks import check_hooks
 from ha_monitor.cli.http import check_token, hosts, listener, url
 from ha_monitor.cli.logs import set_up_apart
-from ha_monitor.cli.notify import keep_notified
+from ha_monitor.cli.notify import LOOK, keep_notified
 from ha_monitor.cli.openfiles import allow_all
 from ha_monitor.cli.options import settings_options
 from ha_monitor.cli.progress import progress, until_synced
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from ha_monitor.settings import Settings
 
 log = logging.getLogger("ha_monitor")
-
-_LOOK = 1.0  # seconds between two looks at readiness, whose turn no change tells
 
 AT_ONCE, PAUSE = 10, 0.01
 """Lines that are logged in one go, and the seconds before that: what is published goes before what is said of it, and a
@@ -149,7 +147,7 @@ async def _log_readiness(monitor: HaMonitor) -> None:
         elif fault and readiness.ready:
             log.info("ready again, after %s", duration(anyio.current_time() - since))
         fault = readiness.reason
-        await anyio.sleep(_LOOK)
+        await anyio.sleep(LOOK)
 
 
 def _log(changes: Sequence[Change] | Resync) -> None:

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from ha_monitor.cli.remote import remote, token_option, url_option
-from ha_monitor.cli.table import board, console_here, show
+from ha_monitor.cli.table import board, console_here, print_trimmed
 from ha_monitor.cli.watch import watch_lines, watch_live
 from ha_monitor.text import local_time
 
@@ -91,7 +91,7 @@ async def _all(monitor: Remote, query: Query) -> None:
 async def _once(monitor: Remote, query: Query) -> None:
     look = await monitor.look(query)
     console = console_here()
-    show(console, board(look.fault, (), look.letters, look.shown.resources, console.width, look.group))
+    print_trimmed(console, board(look.fault, (), look.letters, look.shown.resources, console.width, look.group))
     if (shown := len(look.shown.resources)) < look.shown.total:
         console.print(f"{shown:,} of {look.shown.total:,} shown; --limit, --type, --status and --search choose")
     if not look.fault and look.proven_at is not None:

@@ -48,7 +48,7 @@ def console_here() -> Console:
     return console
 
 
-def show(console: Console, shown: RenderableType) -> None:
+def print_trimmed(console: Console, shown: RenderableType) -> None:
     """Print something; without the blanks at the ends of lines where there is no terminal, which wrap in a pager."""
     if console.is_terminal:
         console.print(shown)

@@ -120,8 +120,7 @@ class Templates:
                 template_id, body, self._kinds, self._catalog, self._constants, self._secret_fields
             )
         except Problem as problem:
-            self._problems[template_id] = str(problem)
-            log.warning("template %s: %s", legible(template_id), problem)
+            self._blame(template_id, str(problem))
         if type_ is not None:
             self._use(template_id, type_, template)
 
@@ -147,15 +146,13 @@ class Templates:
         if family is not None and family.template_id not in (None, template_id):
             # As at a start, where they come in the order of their ids.
             first, second = sorted((str(family.template_id), template_id))
-            self._problems[second] = f"type {type_} has a template already: {first}"
-            log.warning("template %s: %s", legible(second), self._problems[second])
+            self._blame(second, f"type {type_} has a template already: {first}")
             if second == template_id:
                 return
         if family is None:
             owner = self._owner(self._keyspace.configs(type_))
             if owner is not None:
-                self._problems[template_id] = f"type {type_} has its configs where {owner}"
-                log.warning("template %s: %s", legible(template_id), self._problems[template_id])
+                self._blame(template_id, f"type {type_} has its configs where {owner}")
                 return
             family = self._found(type_)
         family.template_id = family.was_template_id = template_id
@@ -165,6 +162,10 @@ class Templates:
             family.names = template.served_names
             self._prefetch(template)
         self._render_all(family)
+
+    def _blame(self, template_id: str, problem: str) -> None:
+        self._problems[template_id] = problem
+        log.warning("template %s: %s", legible(template_id), problem)
 
     def _owner(self, prefix: str) -> str | None:
         """Say whose configs are under a prefix already: two types there would write the same records."""
