@@ -234,6 +234,25 @@ def test_keys_choose_rows_that_are_not_loaded_yet(open_page: Open, etcd: Etcd, s
     expect(page.locator("#detail")).to_contain_text(fleet[-2].id)
 
 
+def test_a_row_that_was_chosen_stays_in_sight_where_the_list_gets_less_room(
+    open_page: Open, etcd: Etcd, service: StartService
+) -> None:
+    """The map of the fleet takes its place when it comes, which may be after the first rows and keys."""
+    fleet = sorted((site.HaInterface() for _ in range(100)), key=lambda pair: pair.id)
+    etcd.txn(site.ha_template())
+    for pair in fleet:
+        etcd.txn(pair.keys())
+    page = open_page(service().url)
+    expect(row(page, fleet[0])).to_be_visible()
+    chosen = page.locator('#rows [aria-selected="true"]')
+    page.locator("#rows").focus()
+    page.keyboard.press("End")
+    for height in (1000, 800, 1000, 720):
+        page.set_viewport_size({"width": 1280, "height": height})
+        expect(chosen).to_have_attribute("data-id", fleet[-1].id)
+        expect(chosen).to_be_in_viewport(ratio=0.9)
+
+
 def test_before_etcd_was_heard_nobody_is_told_that_there_is_nothing(
     open_page: Open, own_etcd: Etcd, service: StartService
 ) -> None:

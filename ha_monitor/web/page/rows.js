@@ -12,7 +12,7 @@ const COLUMNS = ["Status", "Resource", "Since", "Active", "Sides, and why"];
 export class Rows {
   #box; #layer; #open; #changed; #ask;
   #filter = { codes: "", type: "", q: "" };
-  #height = 48; #head = 32;
+  #height = 48; #head = 32; #view = 0; // px: of a row, of the titles, of the rows that are seen
   #total = 0; #first = 0; #shown = []; #at = 0; #chosen = null; #wished = false;
 
   /** `open(resource)`: a row was chosen. `changed(total)`: there is another answer. */
@@ -53,10 +53,13 @@ export class Rows {
   // -- the window
 
   #measure() {
+    const seen = this.#isSeen();
     const style = getComputedStyle(this.#box);
     this.#height = parseFloat(style.getPropertyValue("--row")) || 48;
     this.#head = parseFloat(style.getPropertyValue("--row-head")) || 0;
+    this.#view = this.#box.clientHeight - this.#head;
     this.#size();
+    if (seen) this.#reveal(); // the map or a banner may take room only now
     this.#ask.ask();
   }
 
@@ -151,6 +154,19 @@ export class Rows {
   choose(index) {
     if (!this.#total) return;
     this.#at = Math.min(this.#total - 1, Math.max(0, index));
+    this.#reveal();
+    this.#take();
+    this.#mark();
+  }
+
+  /** Is the chosen row seen, in part at least, by the sizes that were measured last? */
+  #isSeen() {
+    const top = this.#top();
+    return (this.#chosen !== null || this.#wished) && this.#at + 1 > top && this.#at < top + this.#view / this.#height;
+  }
+
+  /** Scroll as little as it takes to have the chosen row seen. */
+  #reveal() {
     const full = this.#total * this.#height;
     const view = this.#box.clientHeight - this.#head;
     const room = Math.max(1, Math.floor(view / this.#height));
@@ -162,8 +178,6 @@ export class Rows {
       this.#box.scrollTop = full <= TALLEST ? wanted * this.#height
         : (wanted / (this.#total - room)) * (TALLEST - view);
     }
-    this.#take();
-    this.#mark();
   }
 
   /** Take the row that is wished for; one that is not here yet once it comes. */
