@@ -60,6 +60,6 @@ def back_up(etcd: Etcd) -> Path:
 
 
 def put_back(etcd: Etcd, kept: Path) -> None:
-    """Put the data back that were kept, to a server that is not running."""
+    """Put the data back that were kept, once, to a server that is not running."""
     shutil.rmtree(Path(etcd.folder, "data"), ignore_errors=True)  # which one that never ran has not
-    shutil.copytree(kept, Path(etcd.folder, "data"))
+    shutil.move(kept, Path(etcd.folder, "data"))

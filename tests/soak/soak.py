@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import json
 import secrets
 import sys
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from tests.faults.operate import compact, disarm, raise_no_space, wipe
+from tests.faults.operate import compact, disarm, raise_no_space
 from tests.soak import members as single
+from tests.soak import stores
 from tests.soak.changes import change, whole_site
 from tests.support import site
 from tests.support.etcd import Etcd
@@ -31,7 +33,7 @@ from tests.support.relay import Relay
 from tests.support.service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 SETTLED_WITHIN = 30.0
 """Seconds after a fault in which all has to be right again; it takes one or two on a machine that is not busy."""
@@ -119,7 +121,8 @@ class Soak:
         self.change(self.random.randint(1, 200))
         if self.random.random() < 0.7:
             faults: list[Callable[[Soak], None]] = [
-                Soak._crash, Soak._frozen, Soak._half_open, Soak._cut, Soak._compacted, Soak._wiped, Soak._no_space,
+                Soak._crash, Soak._frozen, Soak._half_open, Soak._cut, Soak._compacted, Soak._no_space,
+                *stores.FAULTS,
             ]  # fmt: skip
             if self.group is not None:
                 faults += single.FAULTS
@@ -140,7 +143,16 @@ class Soak:
             self.changes += 1
 
     def _check(self) -> None:
-        """Wait until all are ready, each has its share, and all is right."""
+        """Wait until all is right, and hold all that was written against history."""
+        self.settle()
+        if self.recorder is not None:
+            self.recorder.catch_up()
+            wrong = self.recorder.wrong
+            assert not wrong, "\n".join([*wrong[:10], self._logs()])
+        self.checks += 1
+
+    def settle(self) -> None:
+        """Wait until all are ready, each has its share, and what is published is right."""
         for service in self.services:
             service.wait_ready(SETTLED_WITHIN)
         if (
@@ -154,11 +166,15 @@ class Soak:
             time.sleep(0.05)
         if self.group is not None:
             self.group.wait_shared(SETTLED_WITHIN)
+
+    @contextlib.contextmanager
+    def another_history(self) -> Iterator[None]:
+        """Give the time in which a store becomes another one: the history of each is recorded by itself."""
         if self.recorder is not None:
-            self.recorder.catch_up()
-            wrong = self.recorder.wrong
-            assert not wrong, "\n".join([*wrong[:10], self._logs()])
-        self.checks += 1
+            self.recorder.end()
+        yield
+        if self.recorder is not None:
+            self.recorder.begin()
 
     def _logs(self) -> str:
         return "\n".join(service.log[-4000:] for service in self.services)
@@ -204,19 +220,6 @@ class Soak:
         compact(self.etcd)
         self.pause()
         self._relays(Relay.flow)
-
-    def _wiped(self) -> None:
-        if self.recorder is not None:
-            self.recorder.end()
-        self.etcd.kill()
-        wipe(self.etcd)
-        self.etcd.start()
-        if self.recorder is not None:
-            self.recorder.begin()
-        if self.random.random() < 0.5:
-            self.pause()
-        for puts, deletes in whole_site(self.random):
-            self.etcd.txn(puts, deletes)
 
     def _no_space(self) -> None:
         raise_no_space(self.etcd)
