@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 60.0
-"""Seconds until work that fails again and again is begun anew, at the most. Chosen."""
+"""Seconds until work that fails again and again is begun anew, at the most, and those after which it is no longer
+taken for such. Chosen."""
 
 
 class Workers:
@@ -58,16 +61,28 @@ class Workers:
         backoff = Backoff(cap=LONGEST_PAUSE)
         with scope:
             while True:
+                begun = anyio.current_time()
                 try:
                     await entry_type.run(entry.wake)
-                except Exception as error:  # noqa: BLE001 - whatever somebody else's code raises
+                except (Exception, asyncio.CancelledError) as error:  # whatever somebody else's code raises
+                    if isinstance(error, asyncio.CancelledError) and _is_asked_to_end():
+                        raise
                     log.warning("entry %s: the work of its plugin failed: %r", entry.name, error)
                     entry.entry_type = _Failed({"keys": entry_type.keys, "reason": f"plugin failed: {error!r}"})
                     entry.wake()
+                    if anyio.current_time() - begun > LONGEST_PAUSE:
+                        backoff.reset()
                     await anyio.sleep(backoff.delay())
                     entry.entry_type = entry_type
+                    entry.wake()  # what it found before may be all that there is
                 else:
                     return
+
+
+def _is_asked_to_end() -> bool:
+    """Tell whether a cancellation is meant for us, and not that of something that a plugin waits for."""
+    cancelling = getattr(asyncio.current_task(), "cancelling", int)  # Python 3.10 has none
+    return cancelling() > 0 or anyio.current_effective_deadline() == -math.inf
 
 
 class _Failed:

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from ha_monitor import HaMonitor, Settings, Status
+from ha_monitor.watch.backoff import Backoff
 from tests.support import site
 
 if TYPE_CHECKING:
@@ -209,3 +210,44 @@ async def until_entry_exists(monitor: HaMonitor) -> None:
     with anyio.fail_after(20):
         while "one" not in entries(monitor):  # noqa: ASYNC110
             await anyio.sleep(0.01)
+
+
+@pytest.mark.parametrize("how", ['raise OSError("lost")', "await cancelled()"], ids=["raises", "cancelled"])
+async def test_work_that_fails_after_it_has_reported_is_looked_at_anew(
+    etcd: Etcd, install: Install, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it has nothing new to report: what it found before counts again. To be cancelled by others is one."""
+    monkeypatch.setattr(Backoff, "delay", lambda self: 0.05)
+    install(
+        f"""
+        import asyncio
+        import anyio
+        async def cancelled():
+            future = asyncio.get_running_loop().create_future()
+            future.cancel()
+            await future
+        class Working(Base):
+            types = ("working",)
+            starts = []
+            def __init__(self, props):
+                self.found = Status.UNKNOWN, "not yet"
+            def evaluate(self, states):
+                return self.found
+            async def run(self, report):
+                self.starts.append(None)
+                if len(self.starts) == 1:
+                    self.found = Status.UP, "found"
+                    report()
+                    await anyio.sleep(0)
+                    {how}
+                await anyio.sleep_forever()
+        """,
+        working="Working",
+    )
+    with_entry(etcd, "working")
+    async with HaMonitor(Settings(etcd=[etcd.url])) as monitor:
+        await until_entry_exists(monitor)
+        with anyio.fail_after(20):
+            while len(monitor._plugins.classes["working"].starts) < 2:  # type: ignore[attr-defined]  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+        await until_entry(monitor, Status.UP, "found")

@@ -190,3 +190,39 @@ def test_a_plugin_that_hangs_on_odd_keys_stops_nobody(keys: str, monkeypatch: py
             assert monitor.get("port", "x") is None
 
     run(main)
+
+
+class Minutely(Odd):
+    """One whose work fails now and then."""
+
+    starts: ClassVar[list[float]] = []
+    ends: ClassVar[list[float]] = []
+
+    def __init__(self, props: Mapping[str, Any]) -> None:
+        self.keys = ()
+
+    def evaluate(self, states: Any) -> tuple[Status, str]:
+        return Status.UP, "so it is"
+
+    async def run(self, report: Any) -> None:
+        self.starts.append(anyio.current_time())
+        await anyio.sleep(61.0)
+        self.ends.append(anyio.current_time())
+        raise OSError("lost")
+
+
+def test_work_that_fails_after_a_minute_is_begun_anew_at_once_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins = Plugins({**load_plugins().classes, "odd": Minutely}, ())
+    monkeypatch.setattr("ha_monitor.monitor.load_plugins", lambda: plugins)
+
+    async def main() -> None:
+        fleet = Fleet()
+        fleet.etcd.txn(site.template("port_monitoring", "a: {type: odd}\n", {}))
+        fleet.etcd.put(CONFIG, site.envelope({"id": "x"}))
+        async with fleet.monitor():
+            await anyio.sleep(12 * 61.0)
+        pauses = [start - end for end, start in zip(Minutely.ends, Minutely.starts[1:], strict=False)]
+        assert len(pauses) > 9
+        assert max(pauses) < 2.0
+
+    run(main)
