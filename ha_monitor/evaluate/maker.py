@@ -80,9 +80,12 @@ class Maker:
         given = spec.props.get("timeout")
         timeout = float(given) if isinstance(given, (int, float)) else self._state_timeout
         if made is None:
-            entry = Entry(spec.name, unit, None, timeout)
             needs = FOREIGN_KINDS[spec.type].required
-            entry.reason = f"served by another worker: type {spec.type}, which needs {', '.join(needs)}"
+            reason = f"served by another worker: type {spec.type}, which needs {', '.join(needs)}"
+            if known is not None and known.entry_type is None and known.reason == reason:
+                return known
+            entry = Entry(spec.name, unit, None, timeout)
+            entry.reason = reason
             entry.status = Status.UNKNOWN
             return entry
         entry_type, refs = made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import msgspec
 
@@ -27,8 +27,8 @@ def read_envelope(value: bytes, puts: int) -> Envelope:
     """Read a value under ``/config``.
 
     The body may be an object or a JSON string that holds one (gohan writes the latter). Without an envelope
-    (gohan's ``sync_plain``) the value is the body itself; its version is then its own ``version``, or the number of
-    times the key was put, which counts as gohan's ``config_version`` does.
+    (gohan's ``sync_plain``) the value is the body itself; its version is then its own ``version``, where that is a
+    whole number, or the number of times the key was put, which counts as gohan's ``config_version`` does.
 
     :param puts: etcd's version of the key.
 
@@ -37,10 +37,11 @@ def read_envelope(value: bytes, puts: int) -> Envelope:
     outer = _object(value, "the config")
     if outer.get("marked_for_deletion") is True:
         return Envelope({}, 0, ended=True)
-    if "body" not in outer:
+    if "body" not in outer or "id" in outer:  # a resource has an id and may have a body, an envelope has no id
         if _ENVELOPE.issuperset(outer):
             raise Problem("the config's envelope has no body")
-        return Envelope(outer, _version(outer.get("version", puts)))
+        version = outer.get("version")
+        return Envelope(outer, version if _is_whole(version) else puts)
     body = outer["body"]
     if isinstance(body, str):
         body = _object(body.encode(), "the config's body")
@@ -72,8 +73,12 @@ def _object(value: bytes, what: str) -> dict[str, Any]:
     return decoded
 
 
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _version(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if _is_whole(value):
         return value
     shown = msgspec.json.encode(value).decode()[:40]
     raise Problem(f"the config's version is {shown}, not a whole number")

@@ -81,7 +81,7 @@ def monitoring_dependencies(value: bytes) -> Mapping[str, Any]:
 
 
 def worker_dependencies(value: bytes) -> Mapping[str, Any]:
-    """Take them out of a value under ``/state``: they are JSON text in ``state.state_monitoring``.
+    """Take them out of a value under ``/state``: they are JSON text in ``state.state_monitoring``, in either form.
 
     Raises ``ValueError`` in words where it can't be read.
     """
@@ -89,7 +89,7 @@ def worker_dependencies(value: bytes) -> Mapping[str, Any]:
     text = inner.get("state_monitoring") if isinstance(inner, dict) else None
     if not isinstance(text, str):
         raise ValueError("the state has no state.state_monitoring")
-    return _object(text.encode())
+    return monitoring_dependencies(text.encode())
 
 
 def _object(value: bytes) -> dict[str, Any]:

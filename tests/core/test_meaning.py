@@ -114,9 +114,15 @@ def test_equal_states_are_read_once_and_shared() -> None:
     assert READ[b'{"interface":"UP","version":9}'] is READ[b'{"interface":"UP","version":9}']
 
 
-def test_a_worker_state_carries_its_dependencies_as_text() -> None:
-    value = json.dumps({"state": {"state_monitoring": '{"interface": "ACTIVE"}'}, "version": 1, "error": ""})
+@pytest.mark.parametrize(
+    "text", ['{"interface": "ACTIVE"}', '{"interface": "ACTIVE", "version": 1}', '{"status": {"interface": "ACTIVE"}}']
+)
+def test_a_worker_state_carries_its_dependencies_as_text(text: str) -> None:
+    value = json.dumps({"state": {"state_monitoring": text}, "version": 1, "error": ""})
     assert worker_dependencies(value.encode()) == {"interface": "ACTIVE"}
+
+
+def test_a_worker_state_without_them_says_nothing() -> None:
     with pytest.raises(ValueError, match="state_monitoring"):
         worker_dependencies(b'{"state": {"worker_state": "READ_COMPLETE"}}')
 
@@ -148,6 +154,13 @@ def test_a_body_is_read_as_object_as_json_text_and_without_an_envelope() -> None
         assert (envelope.body, envelope.version, envelope.ended) == (body, 4, False)
     assert read_envelope(json.dumps(body).encode(), puts=9).version == 9
     assert read_envelope(b'{"marked_for_deletion": true}', puts=1).ended
+
+
+@pytest.mark.parametrize("field", [{"version": "14.2"}, {"version": None}, {"body": "hello"}, {"body": {"id": "2"}}])
+def test_a_body_without_an_envelope_may_have_fields_that_are_called_as_those_of_one(field: dict[str, object]) -> None:
+    body = {"id": "1", **field}
+    envelope = read_envelope(json.dumps(body).encode(), puts=9)
+    assert (envelope.body, envelope.version) == (body, 9)
 
 
 @pytest.mark.parametrize(

@@ -126,3 +126,26 @@ async def test_a_monitor_that_has_ended_claims_nothing_any_more() -> None:
     resource = monitor.get("port", "p")
     assert resource is not None
     assert resource.stale
+
+
+@virtual
+async def test_what_another_worker_serves_is_the_same_entry_after_another_rendering() -> None:
+    etcd = MemoryEtcd()
+    etcd.txn(
+        site.template(
+            "port_monitoring", "vm: {type: nova_vm, server_id: x}\n" + side("line"), {"line": {"field": "line"}}
+        )
+    )
+    etcd.txn(port("p", line="l") | {f"{STATES}l": site.UP})
+    async with etcd.monitor() as monitor:
+        await monitor.synced()
+        before = monitor.get("port", "p")
+        await anyio.sleep(10)
+        etcd.put(f"{PORTS}p", site.envelope({"id": "p", "line": "l"}, 2))
+        await anyio.sleep(10)
+        after = monitor.get("port", "p")
+        assert before is not None
+        assert after is not None
+        assert after.version == 2
+        assert after.entries["vm"].since == before.entries["vm"].since
+        assert not monitor.history("port", "p")
