@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ha_monitor.web.api import Api, JsonResponse, checked
-from ha_monitor.web.events import EventStream
+from ha_monitor.web.events import QUEUED, EventStream, change_event
 from ha_monitor.web.guard import HostGuard, SafeHeaders, TokenGuard
 from ha_monitor.web.metrics import exposition
 from ha_monitor.web.openapi import openapi
@@ -52,17 +53,19 @@ def create_app(
     endpoints = Api(monitor).endpoints()
     described = openapi(endpoints, guarded=token_file is not None)
     closing = anyio.Event()
+    turn = anyio.Lock()  # whoever writes a piece of a long answer holds it: one piece in a turn of the event loop
+    written = lru_cache(QUEUED)(change_event)  # each change once, however many follow
 
     async def page(request: Request) -> Response:
         return FileResponse(_PAGE / "index.html")
 
     async def events(request: Request) -> Response:
-        return EventStream(monitor, checked(request, EventsQuery), closing)
+        return EventStream(monitor, checked(request, EventsQuery), closing, turn, written)
 
     async def metrics(request: Request) -> Response:
         each = checked(request, MetricsQuery).resources == 1
         accept = request.headers.get("accept", "")
-        body, media_type = exposition(monitor, accept, hooks(), each_resource=each)
+        body, media_type = await exposition(monitor, accept, hooks(), turn if each else None)
         return Response(body, headers={"content-type": media_type})
 
     async def description(request: Request) -> Response:

@@ -18,9 +18,12 @@ from ha_monitor.transition import encode, transition_shape
 from ha_monitor.web.shapes import heartbeat_shape, resource_shape
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import Message, Receive, Scope, Send
 
     from ha_monitor.broadcast import Subscription
+    from ha_monitor.model import Change
     from ha_monitor.monitor import HaMonitor
     from ha_monitor.web.shapes import EventsQuery
 
@@ -36,18 +39,33 @@ LOOK = 0.5
 STUCK = 30.0
 """Seconds after which a client that takes nothing is left."""
 
-_AT_ONCE = 100  # resources of a snapshot that are written before others have a turn
+_AT_ONCE = 50
+"""Resources of a snapshot that are written in one turn of the event loop: three milliseconds."""
 
 
 class EventStream(Response):
     """One client's stream, until it goes, or ``closing`` is set, or the monitor ends."""
 
-    def __init__(self, monitor: HaMonitor, query: EventsQuery, closing: anyio.Event) -> None:
+    def __init__(
+        self,
+        monitor: HaMonitor,
+        query: EventsQuery,
+        closing: anyio.Event,
+        turn: anyio.Lock,
+        written: Callable[[Change], bytes],
+    ) -> None:
+        """Prepare.
+
+        :param turn: held by whoever writes a piece of a snapshot: to have it takes a turn of the event loop.
+        :param written: gives the event of a change: :func:`change_event`, or what remembers it.
+        """
         super().__init__(media_type="text/event-stream")
         del self.headers["content-length"]
         self._monitor = monitor
         self._query = query
         self._closing = closing
+        self._turn = turn
+        self._written = written
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve it."""
@@ -101,7 +119,7 @@ class EventStream(Response):
             return
         told = [change for change in taken if self._query.type in ("", change.type)]
         if told:
-            await _write(send, b"".join(_event("change", encode(transition_shape(change))) for change in told))
+            await _write(send, b"".join(map(self._written, told)))
 
     async def _beat_once(self, send: Send) -> None:
         monitor = self._monitor
@@ -123,13 +141,19 @@ class EventStream(Response):
             comma = b""
             for start in range(0, len(found), _AT_ONCE):
                 lines: list[bytes] = []
-                for type_, id_ in found[start : start + _AT_ONCE]:
-                    record = monitor.get(type_, id_)
-                    if record is not None:
-                        lines.append(b"data: " + comma + encode(resource_shape(record)) + b"\n")
-                        comma = b","
+                async with self._turn:
+                    for type_, id_ in found[start : start + _AT_ONCE]:
+                        record = monitor.get(type_, id_)
+                        if record is not None:
+                            lines.append(b"data: " + comma + encode(resource_shape(record)) + b"\n")
+                            comma = b","
                 await _write(send, b"".join(lines))
         await _write(send, b"data: ]}\n\n")
+
+
+def change_event(change: Change) -> bytes:
+    """Write a change as an event."""
+    return _event("change", encode(transition_shape(change)))
 
 
 def _event(name: str, data: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -20,34 +20,81 @@ from ha_monitor.measures import BOUNDS
 from ha_monitor.text import legible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    import anyio
     from prometheus_client import Metric
 
     from ha_monitor.measures import Histogram, HookMeasures, Measures, PublishMeasures
-    from ha_monitor.model import GroupStatus
+    from ha_monitor.model import GroupStatus, Resource
     from ha_monitor.monitor import HaMonitor
 
 
-def exposition(
-    monitor: HaMonitor, accept: str, hooks: Sequence[HookMeasures], *, each_resource: bool
+_AT_ONCE = 50
+"""Resources whose series are written in one turn of the event loop: three milliseconds."""
+
+_END = b"# EOF\n"  # of OpenMetrics
+_HEAD = 2  # lines that say what a family is
+
+
+async def exposition(
+    monitor: HaMonitor, accept: str, hooks: Sequence[HookMeasures], turn: anyio.Lock | None
 ) -> tuple[bytes, str]:
-    """Give the metrics and their media type, in the form that the ``Accept`` header asks for."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Measured(monitor, hooks, each_resource=each_resource))
+    """Give the metrics and their media type, in the form that the ``Accept`` header asks for.
+
+    :param turn: to have each resource's as well; who writes a piece of them holds it.
+    """
     encoder, media_type = choose_encoder(accept)
-    return encoder(registry), media_type
+    written = _encoded(encoder, _Measured(monitor, hooks))
+    if turn is None:
+        return written, media_type
+    parts = [written.removesuffix(_END)]
+    for records in _in_pieces(monitor.resources()):
+        async with turn:
+            part = _encoded(encoder, _Each(records)).removesuffix(_END)
+        parts.append(part if len(parts) == 1 else part.split(b"\n", _HEAD)[_HEAD])
+    if written.endswith(_END):
+        parts.append(_END)
+    return b"".join(parts), media_type
+
+
+def _in_pieces(records: Iterable[Resource]) -> Iterator[Sequence[Resource]]:
+    """Give some at a time, no less than once."""
+    each = iter(records)
+    yield (piece := list(islice(each, _AT_ONCE)))
+    while len(piece) == _AT_ONCE:
+        yield (piece := list(islice(each, _AT_ONCE)))
+
+
+def _encoded(encoder: Callable[[CollectorRegistry], bytes], collector: Collector) -> bytes:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
+    return encoder(registry)
+
+
+class _Each(Collector):
+    """The series of some resources."""
+
+    def __init__(self, records: Sequence[Resource]) -> None:
+        self._records = records
+
+    def collect(self) -> Iterator[Metric]:
+        """Give them."""
+        family = GaugeMetricFamily(
+            "ha_monitor_resource_status",
+            "1 for the status that a resource has.",
+            labels=("type", "id", "status", "active"),
+        )
+        for record in self._records:
+            labels = (record.type, record.id, record.status.value, record.active or "")
+            family.add_metric([legible(label) for label in labels], 1)
+        yield family
 
 
 class _Measured(Collector):
-    def __init__(self, monitor: HaMonitor, hooks: Sequence[HookMeasures], *, each_resource: bool) -> None:
+    def __init__(self, monitor: HaMonitor, hooks: Sequence[HookMeasures]) -> None:
         self._monitor = monitor
         self._hooks = hooks
-        self._each_resource = each_resource
-
-    def describe(self) -> list[Metric]:
-        """Say nothing beforehand: what there is hangs on the settings."""
-        return []
 
     def collect(self) -> Iterator[Metric]:
         """Give all families."""
@@ -69,8 +116,6 @@ class _Measured(Collector):
             yield from _published(measures.publish)
         if self._hooks:
             yield from _told(self._hooks)
-        if self._each_resource:
-            yield self._each()
 
     def _resources(self, measures: Measures) -> Iterator[Metric]:
         resources = GaugeMetricFamily("ha_monitor_resources", "Resources by status.", labels=("type", "status"))
@@ -95,17 +140,6 @@ class _Measured(Collector):
         for (type_, status), count in sorted(measures.transitions.items()):
             transitions.add_metric((legible(type_), status), count)
         yield transitions
-
-    def _each(self) -> Metric:
-        family = GaugeMetricFamily(
-            "ha_monitor_resource_status",
-            "1 for the status that a resource has.",
-            labels=("type", "id", "status", "active"),
-        )
-        for record in self._monitor.resources():
-            labels = (record.type, record.id, record.status.value, record.active or "")
-            family.add_metric([legible(label) for label in labels], 1)
-        return family
 
 
 def _shared(group: GroupStatus) -> Iterator[Metric]:

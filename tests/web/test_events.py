@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,8 @@ import psutil
 import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse, connect_sse
 
+from ha_monitor.testing import MemoryEtcd
+from ha_monitor.web.app import create_app
 from tests.support import site
 
 if TYPE_CHECKING:
@@ -124,6 +128,38 @@ def test_a_client_that_reads_nothing_holds_up_nobody_and_takes_no_memory(
             the_next(stream, "change")
         grown = process.memory_info().rss - before
     assert grown < 4 << 20, f"{grown >> 10} KiB more for {flips // 2} changes that {20} clients did not read"
+
+
+@pytest.mark.anyio
+async def test_snapshots_are_written_a_piece_in_a_turn_however_many_ask_at_once(anyio_backend: object) -> None:
+    """To write never waits while a client keeps up, so that the stream itself has to."""
+    etcd, turn, beats, pieces = MemoryEtcd(), 0, 0, Counter[int]()
+    etcd.txn(site.ha_template())
+    for _ in range(300):
+        etcd.txn(site.HaInterface().keys())
+
+    async def send(message: Any) -> None:
+        nonlocal beats
+        body = message.get("body", b"")
+        pieces[turn] += body.startswith((b"data: {", b"data: ,{"))
+        beats += body.startswith(b"event: heartbeat")
+
+    async def follow(app: Any) -> None:
+        scope = {"type": "http", "method": "GET", "path": "/api/v1/events", "query_string": b"", "headers": []}
+        await app(scope, anyio.sleep_forever, send)
+
+    async with etcd.monitor() as monitor, anyio.create_task_group() as tasks:
+        await monitor.synced()
+        app = create_app(monitor)
+        for _ in range(3):
+            tasks.start_soon(follow, app)
+        with anyio.fail_after(20):
+            while beats < 3:
+                turn += 1
+                await asyncio.sleep(0)
+        tasks.cancel_scope.cancel()
+    assert pieces.total() > 3
+    assert max(pieces.values()) == 1
 
 
 @pytest.mark.anyio

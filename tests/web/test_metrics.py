@@ -6,10 +6,13 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+from ha_monitor.testing import MemoryEtcd
+from ha_monitor.web.metrics import exposition
 from tests.support import site
 
 if TYPE_CHECKING:
@@ -106,3 +109,29 @@ def test_promtool_has_nothing_against_it(client: httpx.Client) -> None:
         check=False,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("accept", ["", "application/openmetrics-text; version=1.0.0"])
+@pytest.mark.parametrize("count", [0, 3, 6, 7])
+async def test_the_series_of_each_resource_are_those_that_the_library_writes_at_once(
+    accept: str, count: int, monkeypatch: pytest.MonkeyPatch, anyio_backend: object
+) -> None:
+    etcd = MemoryEtcd()
+    etcd.txn(site.ha_template() | {site.config_key("ha_interfaces", 'a\\b\r"c'): site.envelope({"id": "x"})})
+    for _ in range(count):
+        etcd.txn(site.HaInterface().keys())
+    async with etcd.monitor() as monitor:
+        await monitor.synced()
+        monkeypatch.setattr("ha_monitor.web.metrics._AT_ONCE", 3)
+        in_pieces, media_type = await exposition(monitor, accept, (), anyio.Lock())
+        monkeypatch.setattr("ha_monitor.web.metrics._AT_ONCE", 1_000)
+        at_once, _ = await exposition(monitor, accept, (), anyio.Lock())
+        without, _ = await exposition(monitor, accept, (), None)
+    each = [line for line in in_pieces.splitlines() if line.startswith(b"ha_monitor_resource_status{")]
+    assert len(each) == count + 1
+    assert in_pieces.splitlines()[-len(each) - 3 :] == at_once.splitlines()[-len(each) - 3 :]
+    assert not [line for line in without.splitlines() if b"ha_monitor_resource_status" in line]
+    read = parse_openmetrics if "openmetrics" in media_type else parse
+    (family,) = [family for family in read(in_pieces.decode()) if family.name == "ha_monitor_resource_status"]
+    assert len(family.samples) == count + 1
