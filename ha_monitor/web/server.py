@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import uvicorn
 
-from ha_monitor.web.protocol import HEAD_WITHIN, TimedProtocol
+from ha_monitor.web.protocol import HEAD_WITHIN, TAKEN_WITHIN, TimedProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,14 +50,17 @@ def bind(listen: str) -> socket.socket:
     return socket.create_server((host, int(port)), family=family, backlog=1024)
 
 
-async def serve(app: Starlette, listener: socket.socket, head_within: float = HEAD_WITHIN) -> None:
+async def serve(
+    app: Starlette, listener: socket.socket, *, head_within: float = HEAD_WITHIN, taken_within: float = TAKEN_WITHIN
+) -> None:
     """Answer until cancelled; then streams end, and open requests have a second.
 
     :param head_within: seconds that a request's head may take.
+    :param taken_within: seconds in which a client takes something of its answer.
     """
     config = uvicorn.Config(
         app,
-        http=type("Timed", (TimedProtocol,), {"head_within": head_within}),
+        http=type("Timed", (TimedProtocol,), {"head_within": head_within, "taken_within": taken_within}),
         log_config=None,
         access_log=False,
         lifespan="off",

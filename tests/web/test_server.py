@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 import httpx
+import psutil
 import pytest
 from httpx_sse import aconnect_sse
 
@@ -46,7 +48,7 @@ async def test_half_a_head_is_not_waited_for_while_events_go_on(anyio_backend: o
     with anyio.fail_after(30):
         async with etcd.monitor() as monitor, anyio.create_task_group() as tasks:
             await monitor.synced()
-            tasks.start_soon(serve, create_app(monitor), listener, 0.5)
+            tasks.start_soon(partial(serve, create_app(monitor), listener, head_within=0.5))
             async with (
                 httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client,
                 aconnect_sse(client, "GET", "/api/v1/events") as source,
@@ -63,6 +65,44 @@ async def test_half_a_head_is_not_waited_for_while_events_go_on(anyio_backend: o
                 while (await anext(events)).event != "change":
                     pass
             tasks.cancel_scope.cancel()
+
+
+def is_connected(listener: socket.socket) -> bool:
+    """Tell whether we have a socket that came of this one. Its client is told of no end that it does not read up to."""
+    here = listener.getsockname()
+    return any(one.raddr and one.laddr == here for one in psutil.Process().net_connections("tcp"))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("closes", [False, True], ids=["keeps alive", "closes"])
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/events", "/api/v1/resources?limit=1000", "/api/v1/resources?limit=60"],
+    ids=["stream", "large answer", "answer that fits into the buffer"],
+)
+async def test_a_client_that_takes_nothing_is_left_with_its_connection(
+    path: str, closes: bool, anyio_backend: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    etcd = MemoryEtcd()
+    etcd.txn(site.ha_template())
+    for _ in range(400):
+        etcd.txn(site.HaInterface().keys())
+    listener = bind("127.0.0.1:0")
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    asked = f"GET {path} HTTP/1.1\r\nhost: localhost\r\n{'connection: close' if closes else 'x: x'}\r\n\r\n"
+    with socket.socket() as client, anyio.fail_after(30):
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        async with etcd.monitor() as monitor, anyio.create_task_group() as tasks:
+            await monitor.synced()
+            tasks.start_soon(partial(serve, create_app(monitor), listener, head_within=0.5, taken_within=0.2))
+            await anyio.to_thread.run_sync(client.connect, listener.getsockname())
+            client.sendall(asked.encode())
+            while not is_connected(listener):  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+            while is_connected(listener):  # noqa: ASYNC110
+                await anyio.sleep(0.05)
+            tasks.cancel_scope.cancel()
+    assert not [record for record in caplog.records if record.name.startswith("uvicorn")]
 
 
 def test_clients_that_send_half_a_head_take_no_probe_its_answer(etcd: Etcd) -> None:
