@@ -242,12 +242,15 @@ class HaMonitor:
     def _is_alive(self) -> bool:
         return self._pulse.alive
 
-    def _fault(self, error: EtcdError) -> None:
+    def _fault(self, error: EtcdError, refused: int) -> None:
         """Something that has to be read can't be: who is refused that before all was read once may wait for ever.
 
-        What is written is no matter of life and death: a user who may only read sees all.
+        So it is the end, but not at once: the next member may take us, or the next token. What is written is no matter
+        of life and death: a user who may only read sees all.
+
+        :param refused: how often in a row.
         """
-        if isinstance(error, EtcdRefused) and not self._synced.is_set():
+        if isinstance(error, EtcdRefused) and refused > len(self._settings.etcd) and not self._synced.is_set():
             self._fatal = error
             raise error
         self._faults.note(error)

@@ -75,12 +75,13 @@ class Feed:
         clock: Clock,
         *,
         on_turn: Callable[[], None],
-        on_fault: Callable[[EtcdError], None],
+        on_fault: Callable[[EtcdError, int], None],
     ) -> None:
         """Prepare; :meth:`run` does the work.
 
         :param on_turn: called when ``caught_up`` has changed.
-        :param on_fault: called with each failure, before the pause; what it raises ends the feed.
+        :param on_fault: called with each failure, before the pause, and how often we were refused in a row; what it
+            raises ends the feed.
         """
         self.prefix = prefix
         self.revision = 0
@@ -105,6 +106,7 @@ class Feed:
         self._on_fault = on_fault
         self._backoff = Backoff()
         self._refusals = Backoff(cap=5.0)  # a login costs the server a bcrypt round
+        self._refused = 0
         self._failed = False
         self._state: State = begin(self._bytes)
         self._continuity = Continuity(self._bytes)
@@ -137,6 +139,7 @@ class Feed:
         request = rpc.RangeRequest(key=at.start, range_end=range_end(self._bytes), limit=at.limit, revision=at.revision)
         reply = await self._client.range(request, f"list {self.prefix}", LIST_TIMEOUT)
         self._backoff.reset()
+        self._refused = 0
         if self._replaced:
             return
         self.keys = self.listed + reply.count  # etcd counts from the page on
@@ -177,6 +180,7 @@ class Feed:
                         self._failed = False
                         self._backoff.reset()
                         self._refusals.reset()
+                        self._refused = 0
                     self._unanswered_since = None
                     if not reply.events:
                         await self._take(Progress(reply.header.revision, self._in_line(reply)))
@@ -272,8 +276,10 @@ class Feed:
             await self._take(TooLarge())
         else:
             await self._take(Broken())
-        self._on_fault(error)
-        if isinstance(error, EtcdRefused):
+        refused = isinstance(error, EtcdRefused)
+        self._refused = self._refused + 1 if refused else 0
+        self._on_fault(error, self._refused)
+        if refused:
             await self._login_again()
             await anyio.sleep(self._refusals.delay())
         else:

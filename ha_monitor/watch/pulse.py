@@ -77,14 +77,15 @@ class Pulse:
         feeds: Callable[[], Iterable[Feed]],
         *,
         on_turn: Callable[[], None],
-        on_fault: Callable[[EtcdError], None],
+        on_fault: Callable[[EtcdError, int], None],
     ) -> None:
         """Prepare; :meth:`run` does the work.
 
         :param key: a prefix that we may read.
         :param feeds: gives the feeds as they are now.
         :param on_turn: called when ``heard`` has changed.
-        :param on_fault: called with each failure; what it raises ends the pulse.
+        :param on_fault: called with each failure, and how often we were refused in a row; what it raises ends the
+            pulse.
         """
         self.heard = False
         self.fault = "etcd was not reached yet"
@@ -93,6 +94,7 @@ class Pulse:
         self._answered = float("-inf")
         self._failures = Backoff()
         self._refusals = Backoff(cap=5.0)  # a login costs the server a bcrypt round
+        self._refused = 0
         self._store: StoreId | None = None
         self._wanted = 0
         """The revision up to which somebody waits for every watch to be proven right."""
@@ -156,8 +158,10 @@ class Pulse:
             reply = await self._client.range(request, "probe", PROBE_TIMEOUT)
         except EtcdError as error:
             self._turn(heard=False, fault=str(error))
-            self._on_fault(error)
-            return (self._refusals if isinstance(error, EtcdRefused) else self._failures).delay()
+            refused = isinstance(error, EtcdRefused)
+            self._refused = self._refused + 1 if refused else 0
+            self._on_fault(error, self._refused)
+            return (self._refusals if refused else self._failures).delay()
         header = reply.header
         self._look_at(StoreId(header.cluster_id, header.raft_term, header.revision))
         self.revision = header.revision
@@ -169,6 +173,7 @@ class Pulse:
         self._turn(heard=True, fault="")
         self._failures.reset()
         self._refusals.reset()
+        self._refused = 0
         return PROBE_EVERY
 
     def _look_at(self, store: StoreId) -> None:

@@ -58,12 +58,13 @@ class Watches:
         tasks: TaskGroup,
         *,
         on_turn: Callable[[], None],
-        on_fault: Callable[[EtcdError], None],
+        on_fault: Callable[[EtcdError, int], None],
     ) -> None:
         """Prepare; nothing is watched yet.
 
         :param on_turn: called when a feed has caught up or fallen behind.
-        :param on_fault: called with each failure; what it raises ends everything.
+        :param on_fault: called with each failure, and how often a feed was refused in a row; what it raises ends
+            everything.
         """
         self._client = client
         self._clock = clock

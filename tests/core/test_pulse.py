@@ -59,7 +59,12 @@ async def test_a_process_frozen_in_the_middle_of_a_beat_goes_on() -> None:
     feeds = [cast("Feed", Sleepy(clock))]
     faults: list[EtcdError] = []
     pulse = Pulse(
-        cast("EtcdClient", etcd), clock, "/config", lambda: feeds, on_turn=lambda: None, on_fault=faults.append
+        cast("EtcdClient", etcd),
+        clock,
+        "/config",
+        lambda: feeds,
+        on_turn=lambda: None,
+        on_fault=lambda error, refused: faults.append(error),
     )
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:

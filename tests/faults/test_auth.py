@@ -6,11 +6,15 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 from aetcd import rpc
 
+from ha_monitor import HaMonitor, Settings
+from ha_monitor.watch.feed import Feed
 from tests.faults.fleet import RECORDS
 from tests.faults.operate import channel
+from tests.support import site
 from tests.support.etcd import CALL, Etcd
 from tests.support.service import command
 
@@ -195,6 +199,31 @@ def test_wrong_credentials_at_the_start_end_with_exit_code_3_in_words(guarded: G
     assert ended.returncode == 3
     *_, last = map(json.loads, ended.stderr.splitlines())
     assert (last["level"], last["message"].partition(": ")[0]) == ("ERROR", "etcd refused")
+
+
+@pytest.mark.anyio
+async def test_a_token_that_is_taken_away_before_the_first_watch_is_no_end(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch, anyio_backend: object
+) -> None:
+    """To write a password, the same one again, ends all tokens: etcd says of those, too, that permission is denied."""
+    guarded.etcd.txn(site.ha_template() | site.HaInterface().keys())
+    guarded.enable()
+    ended: list[str] = []
+
+    async def watch(feed: Feed, start_revision: int) -> None:
+        if "physical" in feed.prefix and not ended:
+            ended.append(feed.prefix)
+            await anyio.to_thread.run_sync(guarded.change_password, "monitor-pw")
+        await first(feed, start_revision)
+
+    first = Feed._watch
+    monkeypatch.setattr(Feed, "_watch", watch)
+    settings = Settings(etcd=[guarded.etcd.url], etcd_user=USER, etcd_password_file=guarded.password_file)
+    async with HaMonitor(settings) as monitor:
+        with anyio.fail_after(20):
+            await monitor.synced()
+        assert ended
+        assert monitor.readiness().ready
 
 
 def test_no_credentials_where_they_are_wanted_end_with_exit_code_3(guarded: Guarded) -> None:

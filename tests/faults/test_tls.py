@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import shutil
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import grpc
@@ -132,6 +133,22 @@ def test_a_wrong_authority_at_the_start_ends_with_exit_code_3(
     assert ended.returncode == 3, ended.stderr
     assert b"TLS" in ended.stderr
     assert b"Traceback" not in ended.stderr
+
+
+def test_a_member_whose_certificate_is_of_another_authority_is_left_for_the_next(
+    secure: Etcd, authority: Authority, watch: Callable[..., Watched], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    stranger = Authority(tmp_path_factory.mktemp("stranger"))
+    cert, key = stranger.issue("server")
+    credentials = grpc.ssl_channel_credentials(stranger.ca.read_bytes())
+    other = Etcd("--cert-file", str(cert), "--key-file", str(key), credentials=credentials)
+    try:
+        both = SimpleNamespace(url=f"{other.start().url},{secure.url}")
+        watched = watch(secure, *authority.options(*authority.issue("monitor")), through=both)
+        watched.flip(1)
+        watched.right()
+    finally:
+        other.close()
 
 
 @pytest.mark.parametrize("line", [["run", "--listen", ""], ["check"], ["plan", "-"], ["load", "-"]], ids=" ".join)
