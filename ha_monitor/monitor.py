@@ -389,14 +389,11 @@ class HaMonitor:
 
     def measures(self) -> Measures:
         """Give what was counted so far."""
-        now, publisher = self._clock.time(), self._publisher
+        now, publisher = self._clock.monotonic(), self._publisher
         watches = [
-            WatchMeasures(
-                feed.prefix, feed.events, feed.relists, max(feed.streams - 1, 0),
-                max(now - feed.proven_at, 0.0) if feed.proven_at else 0.0,
-            )
+            WatchMeasures(feed.prefix, feed.events, feed.relists, max(feed.streams - 1, 0), now - feed.proven)
             for feed in self._watches.feeds()
-        ]  # fmt: skip
+        ]
         publish = None
         if publisher is not None:
             publish = PublishMeasures(publisher.published, publisher.failures, publisher.pending, publisher.latency)

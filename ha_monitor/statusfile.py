@@ -152,7 +152,7 @@ class _File:
 
     def date(self, proven_at: float) -> bool:
         """Have the file bear the time at which all that it says was last proven; tell whether that went well."""
-        if proven_at <= self._dated:
+        if proven_at == self._dated:  # and not less: a clock that was ahead is set back
             return True
         self._dated = proven_at
         try:

@@ -61,8 +61,8 @@ class Decider:
         """What we sent and got no answer to: it may stand there, now or in a moment."""
         self._heard = False
         self._conflicts: Conflicts[Key] = Conflicts()
-        self._is_ending = False
-        """Conflicts will be looked at once the next of them is over."""
+        self._ending: Timer | None = None
+        """Until the next of the conflicts is over, and they are looked at."""
         self.generation = 0
         """Another number whenever :meth:`trouble` says something else of a record, though nothing was sent for it."""
         self.resting = Resting()
@@ -137,16 +137,21 @@ class Decider:
         """Note that another hand's write is put right."""
         self._conflicts.note(key, now)
         self.generation += 1
-        if not self._is_ending:
+        if self._ending is None:
             self._end_conflicts()
 
     def _end_conflicts(self) -> None:
         """End those that are over, now and again as long as there are any: no write and no event tells of that."""
         before, left = len(self._conflicts), self._conflicts.end(self._clock.monotonic())
         self.generation += len(self._conflicts) < before
-        self._is_ending = left is not None
-        if left is not None:
-            self._clock.call_later(left + LOOK_AGAIN, self._end_conflicts)
+        self._ending = None if left is None else self._clock.call_later(left + LOOK_AGAIN, self._end_conflicts)
+
+    def end(self) -> None:
+        """Look at nothing any more."""
+        for _, timer in self._timed.values():
+            timer.cancel()
+        if self._ending is not None:
+            self._ending.cancel()
 
     def look_later(self, family: Family, id_: str, seconds: float) -> None:
         """Have a record looked at again after some seconds."""

@@ -128,9 +128,12 @@ class Publisher:
 
     async def run(self) -> None:
         """Write until cancelled."""
-        async with anyio.create_task_group() as senders:
-            for _ in range(IN_FLIGHT):
-                senders.start_soon(self._sender, name="publish")
+        try:
+            async with anyio.create_task_group() as senders:
+                for _ in range(IN_FLIGHT):
+                    senders.start_soon(self._sender, name="publish")
+        finally:
+            self.records.end()
 
     async def _sender(self) -> None:
         """Send one transaction after the other; there to be called, since a task begun for each would cost 60 µs."""

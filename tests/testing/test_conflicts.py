@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 from typing import TYPE_CHECKING
@@ -42,6 +43,16 @@ async def test_who_changes_a_record_again_and_again() -> None:
         await fleet.right()
         assert 2 < await war(fleet, fleet.pairs[1].record, site.record(), {"primary": "DOWN"}) <= MOST
         await fleet.right()
+
+
+@virtual
+async def test_nothing_is_left_to_be_looked_at_by_a_monitor_that_has_ended() -> None:
+    fleet = Fleet()
+    async with fleet.monitor():
+        await fleet.right()
+        await war(fleet, fleet.pairs[1].record, site.record(), {"primary": "DOWN"})
+    scheduled: list[asyncio.TimerHandle] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    assert not [timer for timer in scheduled if not timer.cancelled() and "Decider" in repr(timer)]
 
 
 @virtual
