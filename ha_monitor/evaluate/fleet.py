@@ -277,7 +277,7 @@ class Fleet:
 
     def _rendered(self, unit: Unit, rendering: Rendering, template: Template) -> None:
         try:
-            made = [self._maker.entry_type(spec, template) for spec in rendering.entries]
+            made = self._maker.entry_types(rendering.entries, template)
         except Problem as problem:
             self._stumble(unit, str(problem))
             return

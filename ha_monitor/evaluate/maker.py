@@ -8,6 +8,7 @@ from ha_monitor.errors import Problem
 from ha_monitor.evaluate.entry import Damper, Entry
 from ha_monitor.lang.ids import check_id
 from ha_monitor.lang.kinds import FOREIGN_KINDS
+from ha_monitor.lang.scope import MAX_TYPES
 from ha_monitor.model import Status
 from ha_monitor.plugins import StateRef
 from ha_monitor.plugins.etcd_reader import EtcdReader
@@ -52,7 +53,15 @@ class Maker:
         self._shared: dict[type[EntryType], EntryType] = {}
         """The one instance of each entry type that goes by the states alone."""
 
-    def entry_type(self, spec: EntrySpec, template: Template) -> Made:
+    def entry_types(self, specs: Sequence[EntrySpec], template: Template) -> list[Made]:
+        """Make what evaluates each entry. Raises ``Problem`` where one can't be made, or they go by too many types."""
+        made = [self._entry_type(spec, template) for spec in specs]
+        refs = [ref for each in made if each is not None for ref in each[1]]
+        if len(refs) > MAX_TYPES and len({ref.type for ref in refs}) > MAX_TYPES:
+            raise Problem(f"its entries go by states of more than {MAX_TYPES} types")
+        return made
+
+    def _entry_type(self, spec: EntrySpec, template: Template) -> Made:
         """Make what evaluates an entry, and which states that hangs on; ``None`` where another worker serves it."""
         cls = self._plugins.get(spec.type)
         if cls is None:
@@ -75,7 +84,7 @@ class Maker:
     def entry(self, unit: Unit, spec: EntrySpec, made: Made, known: Entry | None) -> Entry:
         """Give a rendering's entry: the one that is known, where it hangs on the same, or else a new one.
 
-        :param made: what :meth:`entry_type` gave for it.
+        :param made: what :meth:`entry_types` gave for it.
         """
         given = spec.props.get("timeout")
         timeout = float(given) if isinstance(given, (int, float)) else self._state_timeout

@@ -60,6 +60,11 @@ def id_text(value: object) -> str:
     raise Problem(f"an id is text, not {quote(value)}")
 
 
+def cut(name: str) -> str:
+    """Return a name as a problem shows it: cut at 60 characters."""
+    return name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
+
+
 def quote(value: object) -> str:
     """Return ``value`` as a problem shows it: ``'text'``, other values as JSON, both cut at 60 characters."""
     if isinstance(value, str):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ha_monitor.errors import Problem
-from ha_monitor.lang.ids import quote
+from ha_monitor.lang.ids import is_id, quote
 from ha_monitor.lang.operators import (
     Choice,
     Concatenate,
@@ -139,7 +139,7 @@ def _step(step: object, depth: int) -> Step:
     if "id" not in step:
         return Step(compile_mapping(step, depth), None)
     field, type_ = step["id"], step.get("type")
-    if set(step) - {"id", "type"} or not (type_ is None or (isinstance(type_, str) and type_)):
+    if set(step) - {"id", "type"} or not (type_ is None or (isinstance(type_, str) and is_id(type_))):
         raise Problem(f'the path has {quote(step)}, not {{"id": field, "type": type}}')
     return Step(field if isinstance(field, str) and field else compile_mapping(field, depth), type_)
 

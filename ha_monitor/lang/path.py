@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ha_monitor.errors import Problem
-from ha_monitor.lang.ids import check_id, id_text, quote
+from ha_monitor.lang.ids import check_id, cut, id_text, quote
 from ha_monitor.lang.node import Hint, Node
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Step:
         """Return the type that ``field`` of ``type_`` points to."""
         target = self.type or catalog.relation(type_, field)
         if target is None:
-            raise Problem(f"nobody knows what {type_}.{field} points to: {HOW_TO_TELL}")
+            raise Problem(f"nobody knows what {type_}.{cut(field)} points to: {HOW_TO_TELL}")
         return target
 
 
@@ -85,12 +85,13 @@ class Path:
         if value is None or value == "":
             if self.ignore_missing:
                 return None
-            raise Problem(f"{field} of {place.type} {quote(place.id)} is {'null' if value is None else 'empty'}")
+            nothing = "null" if value is None else "empty"
+            raise Problem(f"{cut(field)} of {place.type} {quote(place.id)} is {nothing}")
         try:
             text = id_text(value)
             check_id(text)
         except Problem as problem:
-            raise Problem(f"{field} of {place.type} {quote(place.id)}: {problem}") from problem
+            raise Problem(f"{cut(field)} of {place.type} {quote(place.id)}: {problem}") from problem
         return target, text
 
     def hints(self, type_: str, catalog: Catalog) -> Iterator[Hint]:

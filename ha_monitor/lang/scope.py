@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from ha_monitor.errors import Problem
-from ha_monitor.lang.ids import is_id
+from ha_monitor.lang.ids import check_id, is_id
 from ha_monitor.lang.pattern import compile_pattern
 
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 MAX_STEPS = 10_000
 """Look-ups, list elements and joined texts of one resource; chosen: 100 times what real ones need."""
+
+MAX_TYPES = 64
+"""Types that one resource reads of, or one template names: each is a prefix that is watched from then on. Chosen: ten
+times what real ones need."""
 
 _PATTERN_STEPS = 10  # steps that compiling one character of a pattern takes; measured on the slowest
 
@@ -54,6 +58,7 @@ class Scope:
         "_begin",
         "_patterns",
         "_steps",
+        "_types",
         "body",
         "catalog",
         "constants",
@@ -83,6 +88,7 @@ class Scope:
         self.refers: dict[Ref, None] = {}
         self._begin: Scope | None = None  # not itself: each evaluation would be a cycle that the collector has to find
         self._steps = MAX_STEPS
+        self._types: set[str] | None = None
         self._patterns: dict[str, Pattern] | None = None
 
     def at(self, type_: str, id_: str, body: Mapping[str, object]) -> Scope:
@@ -125,19 +131,36 @@ class Scope:
         return patterns[text]
 
     def config(self, type_: str, id_: str) -> Mapping[str, object] | None:
-        """Return the config of a resource and note that it was read; the own one is at hand and not noted."""
+        """Return the config of a resource and note that it was read; the own one is at hand and not noted.
+
+        Raises:
+            Problem: the type can't be one, or there are more than 64.
+        """
         self.step()
         root = self._root
         if type_ == root.type and id_ == root.id:
             return root.body
+        root._read_of(type_)
         self.reads[Ref("config", type_, id_)] = None
         return self.lookup.config(type_, id_)
 
     def outputs(self, type_: str, id_: str) -> Mapping[str, object] | None:
-        """Return the stack outputs of a resource and note that they were read."""
+        """Return the stack outputs of a resource and note that they were read; raises as :meth:`config`."""
         self.step()
+        self._root._read_of(type_)
         self.reads[Ref("outputs", type_, id_)] = None
         return self.lookup.outputs(type_, id_)
+
+    def _read_of(self, type_: str) -> None:
+        """Count a type; raises ``Problem`` where there are too many, or it can be no part of a key."""
+        types = self._types
+        if types is None:
+            types = self._types = set()
+        if type_ not in types:
+            check_id(type_)
+            if len(types) == MAX_TYPES:
+                raise Problem(f"the mappings read of more than {MAX_TYPES} types")
+            types.add(type_)
 
     def refer(self, field: str, value: str) -> None:
         """Note that ``field`` of this place points to a resource, if its relation is known and ``value`` is an id."""

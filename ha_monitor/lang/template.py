@@ -19,7 +19,7 @@ from ha_monitor.lang.ids import is_id, quote
 from ha_monitor.lang.mapping import compile_mapping
 from ha_monitor.lang.node import Hint, Node
 from ha_monitor.lang.sandbox import JinjaTemplate, compile_text
-from ha_monitor.lang.scope import Lookup, Ref, Scope
+from ha_monitor.lang.scope import MAX_TYPES, Lookup, Ref, Scope
 from ha_monitor.lang.secrets import SECRET_FIELDS, holds_secret, masked
 from ha_monitor.lang.skeleton import compile_skeleton
 from ha_monitor.lang.statements import BROKEN
@@ -108,6 +108,8 @@ class Template:
         self.own_outputs = Hint("outputs", type_) in hints
         self.outputs_types = frozenset(hint.type for hint in hints if hint.kind == "outputs" and hint.type != type_)
         self.read_types = self._constant_types()
+        if len(self.config_types | self.outputs_types | self.read_types) > MAX_TYPES:
+            raise Problem(f"the template names more than {MAX_TYPES} types")
         self.served_names = self._names_if_served()
 
     def render(self, type_: str, id_: str, body: Mapping[str, object], lookup: Lookup) -> Rendering:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import pytest
 
 from ha_monitor import HaMonitor, Resource, Settings, Status
 from ha_monitor.evaluate.unused import LOOK_EVERY
@@ -209,5 +210,56 @@ def test_prefixes_that_a_config_names_in_turn_come_and_go() -> None:
             etcd.put(site.monitoring_key("t49s", "b"), site.UP)
             await etcd.wait(RECORD, {"a": "UP", "version": 149}, timeout=5.0)
             await until(lambda: monitor.revision == etcd.revision, 5.0)
+
+    run(main)
+
+
+MANY = 1_000
+STATE = "a: {type: etcd_reader, etcd_type: {{ t }}, etcd_id: b}\n"
+LIST = STATE.replace("a:", "{% for t in ts %}a{{ loop.index }}:") + "{% endfor %}"
+STEPS = [{"id": f"l{number}", "type": f"t{number}"} for number in range(MANY)]
+LONG = "f" * 5_000
+GREEDY: dict[str, tuple[str, dict[str, Any], str]] = {
+    "paths of a config": (
+        STATE, {"t": {"for_field": {"field": "links"}, "for_mapping": {"field": "id", "path": [{"field": "kind"}]}}},
+        "the mappings read of more than 64 types",
+    ),
+    "a long name of a field": (STATE, {"t": {"field": "id", "path": [{"field": "long"}]}}, "longer than 1024 bytes"),
+    "a field of which nobody knows": (
+        STATE, {"t": {"field": "id", "path": [{"field": "stray"}]}}, f"nobody knows what port.{'f' * 60}… points to",
+    ),
+    "entries": (LIST, {"ts": {"field": "ts"}}, "its entries go by states of more than 64 types"),
+    "a path of a template": (STATE, {"t": {"field": "id", "path": STEPS}}, "the template names more than 64 types"),
+    "a long type": (
+        STATE, {"t": {"field": "id", "path": [{"id": "l0", "type": "t" * 1_000_000}]}},
+        """the path has {"id":"l0","type":"ttt""",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("who", GREEDY)
+def test_who_asks_for_many_prefixes_gets_a_problem_and_all_others_go_on(who: str) -> None:
+    text, mappings, words = GREEDY[who]
+
+    async def main() -> None:
+        etcd = MemoryEtcd()
+        pair = site.HaInterface()
+        etcd.txn(site.ha_template() | pair.keys())
+        for number in range(MANY):
+            etcd.put(f"/config/v2.0/k{number}_gateways/x", site.envelope({"id": "x"}))
+        body = {
+            "links": [{"kind": f"k{number}_gw_id", f"k{number}_gw_id": "x"} for number in range(MANY)],
+            "ts": [f"t{number}" for number in range(65)],
+            "long": f"{LONG}_gw_id", f"{LONG}_gw_id": "x", "stray": LONG, LONG: "x",
+        }  # fmt: skip
+        async with etcd.monitor() as monitor:
+            await ready(monitor)
+            etcd.txn(site.template("port_monitoring", text, mappings) | {PORT: site.envelope(body)})
+            await until(lambda: words in str(dict(monitor.problems())), TOLD_WITHIN, lambda: list(monitor.problems()))
+            assert len(str(dict(monitor.problems()))) < 1_000
+            etcd.put(pair.primary_state, site.DOWN)
+            await etcd.wait(pair.record, site.record("DOWN"), timeout=TOLD_WITHIN)
+            await ready(monitor, TOLD_WITHIN)
+            assert len(monitor.measures().watches) < 64 + 3 * STANDING
 
     run(main)
