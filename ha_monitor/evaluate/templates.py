@@ -187,6 +187,7 @@ class Templates:
         if records is not None and self._outlet is not None:
             outlet = self._outlet
             records.on_record = lambda id_: outlet.record_changed(family, id_)
+            records.on_stir = lambda id_: outlet.record_stirred(family, id_)
         return family
 
     def _prefetch(self, template: Template) -> None:
@@ -217,7 +218,7 @@ class Templates:
                 self._fleet.seen_otherwise()
                 family.configs.on_change = None
                 if family.records is not None:
-                    family.records.on_record = None
+                    family.records.on_record = family.records.on_stir = None
                 for template_id in tuple(self._problems):
                     self._changed(template_id)  # its configs may have been in the way
 

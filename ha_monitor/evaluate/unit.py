@@ -112,6 +112,9 @@ class Outlet(Protocol):
     def record_changed(self, family: Family, id_: str) -> None:
         """Note that the record is another one."""
 
+    def record_stirred(self, family: Family, id_: str) -> None:
+        """Note that the record was written by us, and that others hang on it."""
+
 
 class Unit:
     """One resource."""

@@ -1,11 +1,15 @@
-"""Foreign writers of our records: counted, shown, and met with growing pauses instead of a write war."""
+"""Foreign writers of our records: counted, shown, and met with growing pauses instead of a write war.
+
+So are we ourselves, where a record goes round: resources that hang on each other's records in a circle may change them
+for ever, as fast as etcd takes it.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from ha_monitor.watch.backoff import growing
 
@@ -13,6 +17,13 @@ _Key = TypeVar("_Key", bound=Hashable)
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 60.0
+
+LONGEST_OF_OURS = 5.0
+"""Seconds between our own writes of a record that goes round, at the most: it may be one that flaps. Chosen."""
+
+MOST, WINDOW = 50, 10.0
+"""Own writes of a record that others hang on, in so many seconds, from which on it is taken for one that goes round.
+Chosen: what flaps five times a second is not worth more."""
 
 QUIET = LONGEST_PAUSE + 60.0
 """Seconds after our last answer to a foreign write after which a conflict is over: none came for a minute. Chosen."""
@@ -27,6 +38,8 @@ class Conflict:
     count: int = 0
     last: float = 0.0
     until: float = 0.0
+    ours: bool = False
+    """It was our own hand, again and again."""
 
 
 class Conflicts(OrderedDict[_Key, Conflict]):
@@ -35,13 +48,20 @@ class Conflicts(OrderedDict[_Key, Conflict]):
     A dict, so that it is quick to tell that there is none. Whoever keeps it has those that are over end.
     """
 
-    def note(self, key: _Key, now: float) -> None:
-        """Count a foreign write that was put right. The next one is so at once, those after it ever later."""
+    def note(self, key: _Key, now: float, *, ours: bool = False) -> None:
+        """Count a foreign write that was put right. The next one is so at once, those after it ever later.
+
+        :param ours: it is a write of ours, one too many: the next one is later already.
+        """
         conflict = self.setdefault(key, Conflict(last=now))
         self.move_to_end(key)
         conflict.count += 1
         conflict.last = now
-        pause = 0.0 if conflict.count == 1 else growing(FIRST_PAUSE, conflict.count - 2, LONGEST_PAUSE)
+        conflict.ours = ours
+        if ours:
+            pause = growing(FIRST_PAUSE, conflict.count - 1, LONGEST_OF_OURS)
+        else:
+            pause = 0.0 if conflict.count == 1 else growing(FIRST_PAUSE, conflict.count - 2, LONGEST_PAUSE)
         conflict.until = now + pause
 
     def end(self, now: float) -> float | None:
@@ -63,4 +83,22 @@ class Conflicts(OrderedDict[_Key, Conflict]):
         conflict = self.get(key)
         if conflict is None or conflict.count < SHOWN_FROM:
             return None
+        if conflict.ours:
+            return f"the published record has changed {MOST} times in {WINDOW:g} s: it is written with pauses"
         return f"conflict: another writer changed the published record {conflict.count} times"
+
+
+class Stirs(Generic[_Key]):
+    """Own writes of records that others hang on: of each, how many in the last seconds."""
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[_Key, tuple[float, int]] = OrderedDict()  # since when, in that order, and how many
+
+    def too_many(self, key: _Key, now: float) -> bool:
+        """Count one; tells whether there are too many."""
+        counts = self._counts
+        while counts and next(iter(counts.values()))[0] < now - WINDOW:
+            counts.popitem(last=False)
+        since, count = counts.get(key, (now, 0))
+        counts[key] = since, count + 1
+        return count >= MOST

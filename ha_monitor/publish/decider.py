@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from ha_monitor.publish.conflicts import Conflicts
+from ha_monitor.publish.conflicts import Conflicts, Stirs
 from ha_monitor.publish.desire import Delete, Desire, Keep, Publish, Put, desire
 from ha_monitor.publish.resting import Resting
 from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION, Write
@@ -61,6 +61,7 @@ class Decider:
         """What we sent and got no answer to: it may stand there, now or in a moment."""
         self._heard = False
         self._conflicts: Conflicts[Key] = Conflicts()
+        self._stirs: Stirs[Key] = Stirs()
         self._ending: Timer | None = None
         """Until the next of the conflicts is over, and they are looked at."""
         self.generation = 0
@@ -133,9 +134,16 @@ class Decider:
             self._conflict(key, now)
         return pause > 0
 
-    def _conflict(self, key: Key, now: float) -> None:
-        """Note that another hand's write is put right."""
-        self._conflicts.note(key, now)
+    def stirred(self, family: Family, id_: str) -> None:
+        """Note that we wrote a record which others hang on: where resources do so in a circle, it may go round."""
+        key, now = (family, id_), self._clock.monotonic()
+        known = self._conflicts.get(key)
+        if self._stirs.too_many(key, now) or (known is not None and known.ours):
+            self._conflict(key, now, ours=True)
+
+    def _conflict(self, key: Key, now: float, *, ours: bool = False) -> None:
+        """Note that another hand's write is put right, or that our own are too many."""
+        self._conflicts.note(key, now, ours=ours)
         self.generation += 1
         if self._ending is None:
             self._end_conflicts()

@@ -93,6 +93,10 @@ class Publisher:
             self.records.changed(family, id_)
             self.want(family, id_)
 
+    def record_stirred(self, family: Family, id_: str) -> None:
+        """Note that we wrote a record which others hang on."""
+        self.records.stirred(family, id_)
+
     def hear(self, heard: bool) -> None:
         """Note whether all watches are caught up: what they said before is no ground to write on."""
         self._open = heard

@@ -96,6 +96,8 @@ class StateView(View):
         self.read = read
         self.on_record: Callable[[str], None] | None = None
         """Told of each change of a record, by id, where we publish under this prefix."""
+        self.on_stir: Callable[[str], None] | None = None
+        """Told of each record that we wrote and somebody hangs on, by id."""
         self._cells: dict[bytes, Cell] = {}
         self._there = 0
         """How many of them have a state."""
@@ -215,6 +217,8 @@ class StateView(View):
         cell = self._cells.get(key)
         if cell is not None and cell.revision > revision:
             return False
+        if cell is not None and cell.sleeper is not None and self.on_stir is not None:
+            self.on_stir(self._text(key))
         if revision <= self._brought:  # the watch was quicker, and has brought what came after it as well
             return value is None or (cell is not None and cell.state is not None)
         self._ahead[key] = revision

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from ha_monitor.publish.conflicts import MOST as MOST_OF_OURS
 from ha_monitor.publish.conflicts import QUIET
 from ha_monitor.statusfile import keep_status_file
 from tests.support import site
@@ -119,3 +120,41 @@ async def test_a_conflict_that_is_over_is_over_for_whoever_goes_by_the_generatio
         assert monitor.generation != before
         assert problem() is None
         tasks.cancel_scope.cancel()
+
+
+PEER, PORT = "/config/v2.0/gws/", "/monitoring/v2.0/er_physical_interfaces/"
+RING = "/monitoring/v2.0/gws/"
+
+
+def ring() -> dict[str, Any]:
+    """Two that hang on each other's record, and on a port each."""
+    text = "".join(
+        f"{name}:\n  type: etcd_reader\n  etcd_type: {type_}\n  etcd_id: {{{{ {name} }}}}\n"
+        for name, type_ in (("peer", "gw"), ("port", "er_physical_interface"))
+    )
+    fields = {"peer": {"field": "peer"}, "port": {"field": "port"}}
+    keys: dict[str, Any] = site.template("gw_monitoring", text, fields)
+    for id_, peer in ("ab", "ba"):
+        keys[f"{PEER}{id_}"] = site.envelope({"peer": peer, "port": id_})
+        keys[f"{RING}{id_}"] = {"peer": "UP", "port": "UP", "version": 1}
+        keys[f"{PORT}{id_}"] = site.UP
+    return keys
+
+
+@virtual
+async def test_records_that_go_round_in_a_circle_are_slowed_down_and_told() -> None:
+    fleet = Fleet()
+    fleet.etcd.txn(ring())
+    async with fleet.monitor() as monitor:
+        await fleet.right()
+        fleet.etcd.put(f"{RING}a", {"peer": "DOWN", "port": "UP", "version": 1})
+        fleet.etcd.put(f"{RING}b", {"peer": "UP", "port": "UP", "version": 1})
+        at = fleet.etcd.revision
+        await anyio.sleep(LASTS)
+        resource = monitor.get("gw", "a")
+        assert resource is not None
+        written = fleet.etcd.revision - at
+        assert MOST_OF_OURS < written < 3 * MOST_OF_OURS
+        assert "it is written with pauses" in (resource.problem or "")
+        fleet.flip(1)
+        await fleet.etcd.wait(fleet.pairs[1].record, site.record("DOWN"), timeout=5.0)
