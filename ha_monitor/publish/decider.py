@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ha_monitor.publish.conflicts import Conflicts, Stirs
 from ha_monitor.publish.desire import Delete, Desire, Keep, Publish, Put, desire
+from ha_monitor.publish.record import is_ours
 from ha_monitor.publish.resting import Resting
 from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION, Write
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ha_monitor.clock import Clock, Timer
-    from ha_monitor.evaluate.unit import Family
+    from ha_monitor.evaluate.unit import Family, Unit
     from ha_monitor.publish.fence import Freezer, Mandate
     from ha_monitor.watch.states import Cell
 
@@ -113,8 +114,16 @@ class Decider:
             family.leaving.discard(id_)
         elif standing is None and key not in self._doubtful:
             family.leaving.discard(id_)
+        elif isinstance(wanted, Keep) and self._is_of_ours(family.units.get(id_), standing):
+            family.units[id_].vouched = True  # of an earlier run: it is to end with its resource
         if right or isinstance(wanted, Keep):
             self._leave(key)
+
+    def _is_of_ours(self, unit: Unit | None, standing: bytes | None) -> bool:
+        """Tell whether a record has the shape that we write for a resource all of whose entries are ours."""
+        if unit is None or standing is None or unit.problem is not None or unit.foreign or unit.missing:
+            return False
+        return is_ours(standing, ("monitoring",) if self._form is Publish.GOHAN else list(unit.told()))
 
     def _leave(self, key: Key) -> None:
         """Forget what is known of a record that is not to be written, or not by us."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import pytest
@@ -149,3 +149,30 @@ async def test_what_another_worker_serves_is_the_same_entry_after_another_render
         assert after.version == 2
         assert after.entries["vm"].since == before.entries["vm"].since
         assert not monitor.history("port", "p")
+
+
+@pytest.mark.parametrize("form", ["esi", "gohan"])
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_record_of_an_earlier_run_ends_with_its_resource_though_nobody_could_confirm_it(
+    form: str, ours: bool
+) -> None:
+    """The entries hang on the resource, and there is no state, so that it was neither written nor found right."""
+
+    async def main() -> None:
+        etcd, record = MemoryEtcd(), f"{RECORDS}p"
+        text = side("line") + "{% if more %}" + side("line", "more") + "{% endif %}"
+        etcd.txn(site.template("port_monitoring", text, {"line": {"field": "line"}, "more": {"field": "more"}}))
+        etcd.txn(port("p", line="l"))
+        stands = {"esi": {"side": "UP"}, "gohan": {"monitoring": "UP"}}[form] if ours else {"mode": "UP"}
+        etcd.put(record, {**stands, "version": 1})
+        async with etcd.monitor(Settings(publish=form)) as monitor:
+            await monitor.synced()
+            await anyio.sleep(5)
+            etcd.delete(f"{PORTS}p")
+            if ours:
+                await etcd.wait(record, None, timeout=TOLD_WITHIN)
+            else:
+                await anyio.sleep(500)
+                assert etcd.record(record) is not None
+
+    run(main)
