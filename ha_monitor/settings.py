@@ -189,8 +189,10 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _agree(self) -> Settings:
-        if self.config_prefix in (self.monitoring_prefix, self.state_prefix, self.publish_prefix):
-            raise ValueError("config-prefix must not be a prefix of states or records as well")
+        states = (self.monitoring_prefix, self.state_prefix, self.publish_prefix)
+        for name, prefix in (("config-prefix", self.config_prefix), ("outputs-prefix", self.outputs_prefix)):
+            if prefix in states:
+                raise ValueError(f"{name} must not be a prefix of states or records as well")
         if self.group is not None and self.publish == "none":
             raise ValueError("group: there is nothing to share with --publish none")
         if self.group == "maintenance":

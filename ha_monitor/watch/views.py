@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
 _DELETE = rpc.Event.EventType.DELETE
-_DECODED = 1_024  # configs kept decoded: what one burst of renderings follows foreign keys to
+_DECODED = 1_024
+"""Configs kept decoded, at the most: what one burst of renderings follows foreign keys to."""
+
+_DECODED_OF = 4 << 20
+"""Bytes that those have in etcd, at the most; decoded, they are several times as large."""
 
 ITEMS_IN_A_SLICE = 500
 """Items between two turns of the event loop: a millisecond or two, of each of the feeds that list at once."""
@@ -160,6 +164,7 @@ class KeyView(View):
         self.on_change: Callable[[str], None] | None = None
         """Told of each change of an item, by id."""
         self._decoded: dict[str, Any] = {}
+        self._decoded_of = 0
 
     @property
     def in_use(self) -> bool:
@@ -181,17 +186,19 @@ class KeyView(View):
         if item is None:
             return None
         known = self._decoded.get(id_)
-        return known if isinstance(known, Envelope) else self._keep(id_, read_envelope(item[0], item[2]))
+        return known if isinstance(known, Envelope) else self._keep(id_, read_envelope(item[0], item[2]), len(item[0]))
 
     def outputs(self, id_: str) -> Mapping[str, Any] | None:
         """Give stack outputs; ``None`` where there are none. Raises :class:`Problem` for bad ones."""
         item = self.items.get(id_)
         return None if item is None else read_outputs(item[0])
 
-    def _keep(self, id_: str, envelope: Envelope) -> Envelope:
-        if len(self._decoded) >= _DECODED:
+    def _keep(self, id_: str, envelope: Envelope, size: int) -> Envelope:
+        if len(self._decoded) >= _DECODED or self._decoded_of + size > _DECODED_OF:
             self._decoded.clear()
+            self._decoded_of = 0
         self._decoded[id_] = envelope
+        self._decoded_of += size
         return envelope
 
     def size(self) -> int:

@@ -119,6 +119,8 @@ WRONG = [
     (["--listen", "nowhere"], ["listen", "'nowhere'", "HOST:PORT"]),
     (["--http-host", "monitor.example:80"], ["http-host", "'monitor.example:80'", "no name of a host"]),
     (["--config-prefix", "config"], ["config-prefix", "'config'", "begin with /"]),
+    (["--config-prefix", "/monitoring"], ["config-prefix must not be a prefix of states or records"]),
+    (["--outputs-prefix", "/state"], ["outputs-prefix must not be a prefix of states or records"]),
     (["--status-file", ""], ["status-file", "''", "names no file"]),
     (["--status-file", "/"], ["status-file", "'/'", "names no file"]),
     (["--hook", "true", "--hook-state", "."], ["hook-state", "'.'", "names no file"]),

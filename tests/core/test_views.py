@@ -323,3 +323,16 @@ def test_the_number_of_keys_is_what_etcd_would_count(steps: list[tuple[str, str]
                 apply(view, [put(id_, UP, revision)])
                 oracle[id_] = revision
         assert view.count() == len(oracle)
+
+
+def test_configs_are_kept_decoded_up_to_some_megabytes() -> None:
+    view = KeyView("/p/")
+    large = b'{"id": "x", "text": "' + b"x" * (1 << 20) + b'"}'
+    listed(view, [item("a", b'{"id": "a"}', 2), *(item(f"x{number}", large, 2) for number in range(8))], 2)
+    first = view.envelope("a")
+    assert view.envelope("a") is first
+    assert view.envelope("x0") is view.envelope("x0")
+    for number in range(8):
+        view.envelope(f"x{number}")
+    assert view.envelope("a") is not first
+    assert view.envelope("a") == first

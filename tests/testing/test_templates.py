@@ -154,7 +154,7 @@ async def test_what_another_worker_serves_is_the_same_entry_after_another_render
 @pytest.mark.parametrize("form", ["esi", "gohan"])
 @pytest.mark.parametrize("ours", [True, False])
 def test_a_record_of_an_earlier_run_ends_with_its_resource_though_nobody_could_confirm_it(
-    form: str, ours: bool
+    form: Literal["esi", "gohan"], ours: bool
 ) -> None:
     """The entries hang on the resource, and there is no state, so that it was neither written nor found right."""
 
