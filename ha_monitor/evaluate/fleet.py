@@ -331,7 +331,7 @@ class Fleet:
             self._tell(unit, self._clock.time(), changes)
             family.ended = max(family.ended, unit.revision)
             if unit.vouched:
-                family.leaving.add(id_)
+                (family.heir or family).leaving.add(id_)
         self.on_settled(family, id_)
 
     # -- a verdict

@@ -149,12 +149,12 @@ class Templates:
             self._blame(second, f"type {type_} has a template already: {first}")
             if second == template_id:
                 return
-        if family is None:
-            owner = self._owner(self._keyspace.configs(type_))
+        if family is None or family.template_id is None:
+            owner = self._owner(type_, template_id)
             if owner is not None:
                 self._blame(template_id, f"type {type_} has its configs where {owner}")
                 return
-            family = self._found(type_)
+            family = self._found(type_, family)
         family.template_id = family.was_template_id = template_id
         family.template = template
         family.problem = self._problems.get(template_id)
@@ -167,28 +167,53 @@ class Templates:
         self._problems[template_id] = problem
         log.warning("template %s: %s", legible(template_id), problem)
 
-    def _owner(self, prefix: str) -> str | None:
-        """Say whose configs are under a prefix already: two types there would write the same records."""
+    def _owner(self, type_: str, template_id: str) -> str | None:
+        """Say whose configs are where a type has its own: two types there would write the same records.
+
+        Of two templates the first counts, as at a start, where they come in the order of their ids.
+        """
+        prefix = self._keyspace.configs(type_)
         if prefix == self._keyspace.templates:
             return f"the templates are: {prefix}"
-        for family in self._fleet.families.values():
-            if family.configs.prefix == prefix:
+        for family in self._sharing(prefix, type_):
+            if family.template_id is not None and family.template_id < template_id:
                 return f"type {family.type} has them: {prefix}"
         return None
 
-    def _found(self, type_: str) -> Family:
-        configs = self._watches.keys(self._keyspace.configs(type_))
-        records = None
-        if self._with_records:
-            records = self._watches.states(self._keyspace.records(type_), self._read_record)
-        family = self._fleet.families[type_] = Family(type_, configs, records)
-        family.templates = self._view
-        configs.on_change = lambda id_: self._fleet.render_soon(family, (id_,))
-        if records is not None and self._outlet is not None:
-            outlet = self._outlet
-            records.on_record = lambda id_: outlet.record_changed(family, id_)
-            records.on_stir = lambda id_: outlet.record_stirred(family, id_)
+    def _sharing(self, prefix: str, type_: str) -> Sequence[Family]:
+        """Give the other types that have their configs under a prefix, or had them."""
+        families = self._fleet.families.values()
+        return [family for family in families if family.configs.prefix == prefix and family.type != type_]
+
+    def _found(self, type_: str, family: Family | None) -> Family:
+        """Have a type served from now on, with what other types have left in its folder.
+
+        :param family: of the type, where something is left of when it was served before.
+        """
+        if family is None:
+            configs = self._watches.keys(self._keyspace.configs(type_))
+            records = None
+            if self._with_records:
+                records = self._watches.states(self._keyspace.records(type_), self._read_record)
+            family = self._fleet.families[type_] = Family(type_, configs, records)
+            family.templates = self._view
+        for other in self._sharing(family.configs.prefix, type_):
+            if other.template_id is not None:
+                where = f"type {other.type} has its configs where type {type_} has them: {family.configs.prefix}"
+                self._blame(other.template_id, where)
+                self._serve_no_more(other)
+            other.hand_over_to(family)
+        family.heir = None
+        self._attach(family)
         return family
+
+    def _attach(self, family: Family) -> None:
+        """Have a type told of its configs and records: nobody else is any longer."""
+        family.configs.on_change = lambda id_: self._fleet.render_soon(family, (id_,))
+        if family.records is not None and self._outlet is not None:
+            outlet = self._outlet
+            family.records.on_record = lambda id_: outlet.record_changed(family, id_)
+            family.records.on_stir = lambda id_: outlet.record_stirred(family, id_)
 
     def _prefetch(self, template: Template) -> None:
         """Begin to watch what the template is sure to ask for, all at once instead of one after the other."""
@@ -216,11 +241,11 @@ class Templates:
             if family.template_id is None and not (family.units or family.unrendered or family.leaving):
                 del self._fleet.families[type_]
                 self._fleet.seen_otherwise()
+                if self._sharing(family.configs.prefix, type_):
+                    continue  # another type has them now
                 family.configs.on_change = None
                 if family.records is not None:
                     family.records.on_record = family.records.on_stir = None
-                for template_id in tuple(self._problems):
-                    self._changed(template_id)  # its configs may have been in the way
 
     def _render_all(self, family: Family) -> None:
         configs, records, outlet = family.configs, family.records, self._outlet
@@ -238,12 +263,20 @@ class Templates:
         family = None if type_ is None else self._fleet.families.get(type_)
         if family is None or family.template_id != template_id:
             return
-        family.template_id = family.template = family.names = family.problem = None
-        self._render_all(family)
+        self._serve_no_more(family)
         for other, other_type in self._others(template_id):
             if other_type == type_:
                 self._changed(other)
                 return
+        for other in sorted(self._problems):
+            other_type = self._type_of(other)
+            if other_type is not None and self._keyspace.configs(other_type) == family.configs.prefix:
+                self._changed(other)  # these configs may have been in its way
+
+    def _serve_no_more(self, family: Family) -> None:
+        """End the resources of a type."""
+        family.template_id = family.template = family.names = family.problem = None
+        self._render_all(family)
 
     def _others(self, template_id: str) -> Iterator[tuple[str, str | None]]:
         assert self._view is not None  # noqa: S101 - only the view calls, once followed

@@ -25,8 +25,8 @@ class Family:
     """The resources of one type and the template they are rendered by."""
 
     __slots__ = (
-        "configs", "damped", "ended", "leaving", "names", "prefixes", "problem", "records", "template", "template_id",
-        "templates", "type", "units", "unrendered", "waiting", "was_template_id",
+        "configs", "damped", "ended", "heir", "leaving", "names", "prefixes", "problem", "records", "template",
+        "template_id", "templates", "type", "units", "unrendered", "waiting", "was_template_id",
     )  # fmt: skip
 
     def __init__(self, type_: str, configs: KeyView, records: StateView | None) -> None:
@@ -51,6 +51,8 @@ class Family:
         """Ids that can't be rendered before a prefix is listed, in their order: what is said of them is out of date."""
         self.leaving: set[str] = set()
         """Ids whose record is ours, and vouched for by nobody any longer."""
+        self.heir: Family | None = None
+        """The type whose records they are now, as it has its configs in the same folder."""
         self.prefixes: set[str] = {configs.prefix}
         """What its resources hang on: they are as fresh as the watches of these."""
         self.ended = 0
@@ -65,6 +67,16 @@ class Family:
             ids.pop(id_, None)
             if not ids:
                 del self.waiting[view]
+
+    def hand_over_to(self, other: Family) -> None:
+        """Leave the records to another type, which has its configs where ours are: none of them is ours any longer."""
+        self.heir = other
+        for unit in self.units.values():
+            if unit.vouched:
+                unit.vouched = False
+                other.leaving.add(unit.id)
+        other.leaving |= self.leaving
+        self.leaving.clear()
 
     def made(self) -> int:
         """Give the revision of the template, or at which it was gone."""

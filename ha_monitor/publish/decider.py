@@ -264,6 +264,8 @@ class Decider:
             self._want(family, id_)
         elif value is None:
             self._want(family, id_)  # it may be gone for good now, and forgotten
+        if family.heir is not None:
+            self._want(family.heir, id_)  # who knows of no write of ours
 
     def hear(self, heard: bool) -> None:
         """Note whether etcd is heard: what it has not taken soon after it is again, it never will."""

@@ -89,44 +89,6 @@ def test_a_template_whose_name_is_no_type_is_a_problem(id_: str) -> None:
     run(main)
 
 
-def test_a_type_whose_configs_are_another_type_s_is_a_problem() -> None:
-    """Their records would be the same keys, and each would undo the other's work. English has policy and policie."""
-
-    async def main() -> None:
-        fleet = Fleet()
-        fleet.etcd.txn(site.template("policy_monitoring", "a" + READER, {}))
-        fleet.etcd.put("/config/v2.0/policies/a", site.envelope({"id": "a"}))
-        async with fleet.monitor() as monitor:
-            await fleet.right()
-            fleet.etcd.txn(site.template("policie_monitoring", "a" + READER, {}))
-            await others_go_on(fleet)
-            words = "type policie has its configs where type policy has them: /config/v2.0/policies/"
-            assert tuple(monitor.problems()) == (("template policie_monitoring", words),)
-            fleet.etcd.delete(TEMPLATES + "policie_monitoring")
-            fleet.etcd.put("/config/v2.0/policies/b", site.envelope({"id": "b"}))
-            await fleet.etcd.wait("/monitoring/v2.0/policies/b", {"a": "UP", "version": 1}, timeout=10.0)
-            assert fleet.etcd.record("/monitoring/v2.0/policies/a") == {"a": "UP", "version": 1}
-
-    run(main)
-
-
-def test_a_type_is_served_once_the_other_one_is_gone_whose_configs_it_has() -> None:
-    async def main() -> None:
-        fleet = Fleet()
-        fleet.etcd.txn(site.template("policie_monitoring", "a" + READER, {}))
-        fleet.etcd.put("/config/v2.0/policies/a", site.envelope({"id": "a"}))
-        async with fleet.monitor() as monitor:
-            await fleet.right()
-            fleet.etcd.txn(site.template("policy_monitoring", "b" + READER, {}))
-            await others_go_on(fleet)
-            assert fleet.etcd.record("/monitoring/v2.0/policies/a") == {"a": "UP", "version": 1}
-            fleet.etcd.delete(TEMPLATES + "policie_monitoring")
-            await fleet.etcd.wait("/monitoring/v2.0/policies/a", {"b": "UP", "version": 1}, timeout=90.0)
-            assert tuple(monitor.problems()) == ()
-
-    run(main)
-
-
 def test_a_type_whose_configs_are_the_templates_is_a_problem() -> None:
     async def main() -> None:
         fleet = Fleet()
