@@ -215,15 +215,20 @@ def test_etcd_is_lost_and_the_banner_stands_until_it_is_back(
     expect(row(page, pair)).to_have_attribute("data-status", "DEGRADED")
 
 
-def test_keys_choose_rows_that_are_not_loaded_yet(open_page: Open, etcd: Etcd, service: StartService) -> None:
+def many_rows(open_page: Open, etcd: Etcd, service: StartService) -> tuple[Page, list[site.HaInterface], Locator]:
+    """Give a page with more rows than it has room for, what they are in their order, and the one that is chosen."""
     fleet = sorted((site.HaInterface() for _ in range(100)), key=lambda pair: pair.id)
     etcd.txn(site.ha_template())
     for pair in fleet:
         etcd.txn(pair.keys())
     page = open_page(service().url)
     expect(row(page, fleet[0])).to_be_visible()
-    chosen = page.locator('#rows [aria-selected="true"]')
     page.locator("#rows").focus()
+    return page, fleet, page.locator('#rows [aria-selected="true"]')
+
+
+def test_keys_choose_rows_that_are_not_loaded_yet(open_page: Open, etcd: Etcd, service: StartService) -> None:
+    page, fleet, chosen = many_rows(open_page, etcd, service)
     for keys, index in ((["End"], -1), (["ArrowUp"], -2), (["Home"], 0), (["End", "ArrowUp"], -2)):
         for key in keys:
             page.keyboard.press(key)
@@ -238,14 +243,7 @@ def test_a_row_that_was_chosen_stays_in_sight_where_the_list_gets_less_room(
     open_page: Open, etcd: Etcd, service: StartService
 ) -> None:
     """The map of the fleet takes its place when it comes, which may be after the first rows and keys."""
-    fleet = sorted((site.HaInterface() for _ in range(100)), key=lambda pair: pair.id)
-    etcd.txn(site.ha_template())
-    for pair in fleet:
-        etcd.txn(pair.keys())
-    page = open_page(service().url)
-    expect(row(page, fleet[0])).to_be_visible()
-    chosen = page.locator('#rows [aria-selected="true"]')
-    page.locator("#rows").focus()
+    page, fleet, chosen = many_rows(open_page, etcd, service)
     page.keyboard.press("End")
     for height in (1000, 800, 1000, 720):
         page.set_viewport_size({"width": 1280, "height": height})

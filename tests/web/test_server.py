@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from functools import partial
@@ -12,6 +13,9 @@ import httpx
 import psutil
 import pytest
 from httpx_sse import aconnect_sse
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
 
 from ha_monitor.testing import MemoryEtcd
 from ha_monitor.web.app import create_app
@@ -103,6 +107,28 @@ async def test_a_client_that_takes_nothing_is_left_with_its_connection(
                 await anyio.sleep(0.05)
             tasks.cancel_scope.cancel()
     assert not [record for record in caplog.records if record.name.startswith("uvicorn")]
+
+
+@pytest.mark.anyio
+async def test_a_client_that_is_slow_gets_all_of_its_answer(anyio_backend: object) -> None:
+    """The kernel takes a megabyte at a time, which this one takes a second for."""
+    size, loop = 5 << 20, asyncio.get_running_loop()
+    app = Starlette(routes=[Route("/", lambda request: Response(b"x" * size))])
+    app.state.closing = anyio.Event()
+    listener = bind("127.0.0.1:0")
+    got = 0
+    with socket.socket() as client, anyio.fail_after(40):
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        client.setblocking(False)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(serve, app, listener, head_within=0.5, taken_within=0.4))
+            await loop.sock_connect(client, listener.getsockname())
+            await loop.sock_sendall(client, b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            while data := await loop.sock_recv(client, 1 << 16):
+                got += len(data)
+                await anyio.sleep(0.04)
+            tasks.cancel_scope.cancel()
+    assert got > size
 
 
 def test_clients_that_send_half_a_head_take_no_probe_its_answer(etcd: Etcd) -> None:
