@@ -22,8 +22,8 @@ LONGEST_OF_OURS = 5.0
 """Seconds between our own writes of a record that goes round, at the most: it may be one that flaps. Chosen."""
 
 MOST, WINDOW = 50, 10.0
-"""Own writes of a record that others hang on, in so many seconds, from which on it is taken for one that goes round.
-Chosen: what flaps five times a second is not worth more."""
+"""Own writes of a record that others hang on, in so many seconds at the most, beyond which it is taken for one that
+goes round. Chosen: what flaps five times a second is not worth more."""
 
 QUIET = LONGEST_PAUSE + 60.0
 """Seconds after our last answer to a foreign write after which a conflict is over: none came for a minute. Chosen."""
@@ -53,16 +53,22 @@ class Conflicts(OrderedDict[_Key, Conflict]):
 
         :param ours: it is a write of ours, one too many: the next one is later already.
         """
-        conflict = self.setdefault(key, Conflict(last=now))
+        conflict = self.setdefault(key, Conflict())
         self.move_to_end(key)
+        if conflict.ours != ours:
+            conflict.count, conflict.ours = 0, ours
         conflict.count += 1
         conflict.last = now
-        conflict.ours = ours
         if ours:
             pause = growing(FIRST_PAUSE, conflict.count - 1, LONGEST_OF_OURS)
         else:
             pause = 0.0 if conflict.count == 1 else growing(FIRST_PAUSE, conflict.count - 2, LONGEST_PAUSE)
         conflict.until = now + pause
+
+    def goes_round(self, key: _Key, now: float) -> bool:
+        """Tell whether a record is one that goes round: it is written as soon as its pauses are over."""
+        conflict = self.get(key)
+        return conflict is not None and conflict.ours and now - conflict.last < 2 * LONGEST_OF_OURS
 
     def end(self, now: float) -> float | None:
         """Drop those that are over; give the seconds until the next of them is, ``None`` where there is none."""
@@ -84,21 +90,22 @@ class Conflicts(OrderedDict[_Key, Conflict]):
         if conflict is None or conflict.count < SHOWN_FROM:
             return None
         if conflict.ours:
-            return f"the published record has changed {MOST} times in {WINDOW:g} s: it is written with pauses"
+            return f"the published record has changed more than {MOST} times in {WINDOW:g} s: it is written with pauses"
         return f"conflict: another writer changed the published record {conflict.count} times"
 
 
 class Stirs(Generic[_Key]):
-    """Own writes of records that others hang on: of each, how many in the last seconds."""
+    """Own writes of records that others hang on: of each, how many in this half of a window and in the one before."""
 
     def __init__(self) -> None:
-        self._counts: OrderedDict[_Key, tuple[float, int]] = OrderedDict()  # since when, in that order, and how many
+        self._since = 0.0
+        self._before: dict[_Key, int] = {}
+        self._counts: dict[_Key, int] = {}
 
     def too_many(self, key: _Key, now: float) -> bool:
         """Count one; tells whether there are too many."""
-        counts = self._counts
-        while counts and next(iter(counts.values()))[0] < now - WINDOW:
-            counts.popitem(last=False)
-        since, count = counts.get(key, (now, 0))
-        counts[key] = since, count + 1
-        return count >= MOST
+        if now - self._since >= WINDOW / 2:
+            self._before = self._counts if now - self._since < WINDOW else {}
+            self._since, self._counts = now, {}
+        count = self._counts[key] = self._counts.get(key, 0) + 1
+        return count + self._before.get(key, 0) > MOST

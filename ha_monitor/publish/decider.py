@@ -114,16 +114,20 @@ class Decider:
             family.leaving.discard(id_)
         elif standing is None and key not in self._doubtful:
             family.leaving.discard(id_)
-        elif isinstance(wanted, Keep) and self._is_of_ours(family.units.get(id_), standing):
-            family.units[id_].vouched = True  # of an earlier run: it is to end with its resource
+        elif isinstance(wanted, Keep):
+            self._vouch(family.units.get(id_), standing)
         if right or isinstance(wanted, Keep):
             self._leave(key)
 
-    def _is_of_ours(self, unit: Unit | None, standing: bytes | None) -> bool:
-        """Tell whether a record has the shape that we write for a resource all of whose entries are ours."""
-        if unit is None or standing is None or unit.problem is not None or unit.foreign or unit.missing:
-            return False
-        return is_ours(standing, ("monitoring",) if self._form is Publish.GOHAN else list(unit.told()))
+    def _vouch(self, unit: Unit | None, standing: bytes | None) -> None:
+        """Take a record for ours that has the shape that we write for a resource all of whose entries are ours.
+
+        It may be of an earlier run, and is to end with its resource.
+        """
+        if unit is None or unit.vouched or standing is None or unit.problem is not None or unit.foreign or unit.missing:
+            return
+        names = ("monitoring",) if self._form is Publish.GOHAN else list(unit.told())
+        unit.vouched = is_ours(standing, names)
 
     def _leave(self, key: Key) -> None:
         """Forget what is known of a record that is not to be written, or not by us."""
@@ -146,8 +150,7 @@ class Decider:
     def stirred(self, family: Family, id_: str) -> None:
         """Note that we wrote a record which others hang on: where resources do so in a circle, it may go round."""
         key, now = (family, id_), self._clock.monotonic()
-        known = self._conflicts.get(key)
-        if self._stirs.too_many(key, now) or (known is not None and known.ours):
+        if self._stirs.too_many(key, now) or self._conflicts.goes_round(key, now):
             self._conflict(key, now, ours=True)
 
     def _conflict(self, key: Key, now: float, *, ours: bool = False) -> None:
@@ -167,8 +170,10 @@ class Decider:
         """Look at nothing any more."""
         for _, timer in self._timed.values():
             timer.cancel()
+        self._timed.clear()
         if self._ending is not None:
             self._ending.cancel()
+            self._ending = None
 
     def look_later(self, family: Family, id_: str, seconds: float) -> None:
         """Have a record looked at again after some seconds."""
@@ -204,7 +209,7 @@ class Decider:
             self._not_ours(family, id_)
 
     def _not_ours(self, family: Family, id_: str) -> None:
-        """Note that another hand wrote what stands there: where no record is due, it is not ours to delete."""
+        """Note that another hand wrote what stands there: it is not ours to delete, unless it looks as ours would."""
         self._foreign.add((family, id_))
         family.leaving.discard(id_)
         unit = family.units.get(id_)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from ha_monitor.publish.conflicts import LONGEST_OF_OURS, QUIET
 from ha_monitor.publish.conflicts import MOST as MOST_OF_OURS
-from ha_monitor.publish.conflicts import QUIET
+from ha_monitor.publish.decider import Decider
 from ha_monitor.statusfile import keep_status_file
 from tests.support import site
 from tests.testing.fleet import STATE_TIMEOUT, Fleet
@@ -52,8 +53,14 @@ async def test_nothing_is_left_to_be_looked_at_by_a_monitor_that_has_ended() -> 
     async with fleet.monitor():
         await fleet.right()
         await war(fleet, fleet.pairs[1].record, site.record(), {"primary": "DOWN"})
-    scheduled: list[asyncio.TimerHandle] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
-    assert not [timer for timer in scheduled if not timer.cancelled() and "Decider" in repr(timer)]
+        assert scheduled()
+    assert not scheduled()
+
+
+def scheduled() -> list[asyncio.TimerHandle]:
+    """Give the timers by which a record is to be looked at."""
+    timers: list[asyncio.TimerHandle] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    return [timer for timer in timers if not timer.cancelled() and Decider.__name__ in repr(timer)]
 
 
 @virtual
@@ -158,3 +165,40 @@ async def test_records_that_go_round_in_a_circle_are_slowed_down_and_told() -> N
         assert "it is written with pauses" in (resource.problem or "")
         fleet.flip(1)
         await fleet.etcd.wait(fleet.pairs[1].record, site.record("DOWN"), timeout=5.0)
+
+
+@virtual
+async def test_a_record_that_has_flapped_is_as_any_other_once_it_does_no_longer() -> None:
+    """A gateway hangs on it. While it flaps, what it is in the end is there within five seconds."""
+    fleet = Fleet()
+    pair = fleet.pairs[0]
+
+    async def flap() -> None:
+        for number in range(160):
+            fleet.flip(0, site.UP if number % 2 else site.DOWN)
+            await anyio.sleep(0.05)
+        fleet.flip(0)
+        await fleet.etcd.wait(pair.record, site.record("DOWN"), timeout=LONGEST_OF_OURS)
+
+    async with fleet.monitor() as monitor:
+
+        def problem() -> str:
+            resource = monitor.get("ha_interface", pair.id)
+            assert resource is not None
+            return resource.problem or ""
+
+        await fleet.right()
+        await flap()
+        assert "it is written with pauses" in problem()
+        await anyio.sleep(3 * LONGEST_OF_OURS)
+        fleet.etcd.put(pair.record, {"primary": "UP"})  # by another hand, once
+        await fleet.etcd.wait(pair.record, site.record("DOWN"), timeout=0.1)
+        fleet.flip(0, site.UP)
+        await fleet.etcd.wait(pair.record, site.record("UP"), timeout=0.1)
+        await flap()
+        await anyio.sleep(3 * LONGEST_OF_OURS)
+        for number in range(4):
+            fleet.flip(0, site.DOWN if number % 2 else site.UP)
+            await fleet.etcd.wait(pair.record, site.record("DOWN" if number % 2 else "UP"), timeout=0.1)
+            await anyio.sleep(QUIET / 3)
+        assert not problem()
