@@ -248,9 +248,9 @@ class HaMonitor:
         So it is the end, but not at once: the next member may take us, or the next token. What is written is no matter
         of life and death: a user who may only read sees all.
 
-        :param refused: how often in a row.
+        :param refused: how often since the last answer.
         """
-        if isinstance(error, EtcdRefused) and refused > len(self._settings.etcd) and not self._synced.is_set():
+        if isinstance(error, EtcdRefused) and refused > len(set(self._settings.etcd)) and not self._synced.is_set():
             self._fatal = error
             raise error
         self._faults.note(error)

@@ -65,8 +65,10 @@ class Workers:
                 try:
                     await entry_type.run(entry.wake)
                 except (Exception, asyncio.CancelledError) as error:  # whatever somebody else's code raises
-                    if isinstance(error, asyncio.CancelledError) and _is_asked_to_end():
-                        raise
+                    if isinstance(error, asyncio.CancelledError):
+                        if anyio.current_effective_deadline() == -math.inf:
+                            raise  # we are asked to end
+                        _take_back_cancellation()
                     log.warning("entry %s: the work of its plugin failed: %r", entry.name, error)
                     entry.entry_type = _Failed({"keys": entry_type.keys, "reason": f"plugin failed: {error!r}"})
                     entry.wake()
@@ -79,10 +81,12 @@ class Workers:
                     return
 
 
-def _is_asked_to_end() -> bool:
-    """Tell whether a cancellation is meant for us, and not that of something that a plugin waits for."""
-    cancelling = getattr(asyncio.current_task(), "cancelling", int)  # Python 3.10 has none
-    return cancelling() > 0 or anyio.current_effective_deadline() == -math.inf
+def _take_back_cancellation() -> None:
+    """Take back what a plugin, or whatever it waits for, has asked of this task: it would count for a cancellation."""
+    task: Any = asyncio.current_task()
+    if hasattr(task, "uncancel"):  # Python 3.10 keeps no count
+        while task.cancelling():
+            task.uncancel()
 
 
 class _Failed:

@@ -80,8 +80,8 @@ class Feed:
         """Prepare; :meth:`run` does the work.
 
         :param on_turn: called when ``caught_up`` has changed.
-        :param on_fault: called with each failure, before the pause, and how often we were refused in a row; what it
-            raises ends the feed.
+        :param on_fault: called with each failure, before the pause, and how often we were refused since the last
+            answer; what it raises ends the feed.
         """
         self.prefix = prefix
         self.revision = 0
@@ -277,7 +277,7 @@ class Feed:
         else:
             await self._take(Broken())
         refused = isinstance(error, EtcdRefused)
-        self._refused = self._refused + 1 if refused else 0
+        self._refused += refused  # and no less for a member that is dead: the next one may refuse us as well
         self._on_fault(error, self._refused)
         if refused:
             await self._login_again()

@@ -84,8 +84,8 @@ class Pulse:
         :param key: a prefix that we may read.
         :param feeds: gives the feeds as they are now.
         :param on_turn: called when ``heard`` has changed.
-        :param on_fault: called with each failure, and how often we were refused in a row; what it raises ends the
-            pulse.
+        :param on_fault: called with each failure, and how often we were refused since the last answer; what it raises
+            ends the pulse.
         """
         self.heard = False
         self.fault = "etcd was not reached yet"
@@ -159,7 +159,7 @@ class Pulse:
         except EtcdError as error:
             self._turn(heard=False, fault=str(error))
             refused = isinstance(error, EtcdRefused)
-            self._refused = self._refused + 1 if refused else 0
+            self._refused += refused
             self._on_fault(error, self._refused)
             return (self._refusals if refused else self._failures).delay()
         header = reply.header

@@ -63,8 +63,8 @@ class Watches:
         """Prepare; nothing is watched yet.
 
         :param on_turn: called when a feed has caught up or fallen behind.
-        :param on_fault: called with each failure, and how often a feed was refused in a row; what it raises ends
-            everything.
+        :param on_fault: called with each failure, and how often a feed was refused since the last answer; what it
+            raises ends everything.
         """
         self._client = client
         self._clock = clock

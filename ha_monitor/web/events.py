@@ -37,7 +37,7 @@ LOOK = 0.5
 """Seconds between two looks at what no change tells: readiness, and problems."""
 
 STUCK = 30.0
-"""Seconds after which a client that takes nothing is left."""
+"""Seconds after which a client that takes nothing is left, by a server that does not leave it sooner itself."""
 
 _AT_ONCE = 50
 """Resources of a snapshot that are written in one turn of the event loop: three milliseconds."""

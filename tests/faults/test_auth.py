@@ -15,7 +15,7 @@ from ha_monitor.watch.feed import Feed
 from tests.faults.fleet import RECORDS
 from tests.faults.operate import channel
 from tests.support import site
-from tests.support.etcd import CALL, Etcd
+from tests.support.etcd import CALL, Etcd, free_port
 from tests.support.service import command
 
 if TYPE_CHECKING:
@@ -187,10 +187,12 @@ def test_a_user_without_a_right_on_the_group_s_keys_is_told_so_and_joins_once_it
     watched.right()
 
 
-def test_wrong_credentials_at_the_start_end_with_exit_code_3_in_words(guarded: Guarded) -> None:
+@pytest.mark.parametrize("dead", [0, 2])
+def test_wrong_credentials_at_the_start_end_with_exit_code_3_in_words(guarded: Guarded, dead: int) -> None:
     guarded.enable()
     guarded.password_file.write_text("wrong-pw")
-    ended = command("run", "--etcd", guarded.etcd.url, "--listen", "", *guarded.options)
+    urls = ",".join([guarded.etcd.url, *(f"http://127.0.0.1:{free_port()}" for _ in range(dead))])
+    ended = command("run", "--etcd", urls, "--listen", "", *guarded.options)
     assert ended.returncode == 3
     assert b"authentication failed" in ended.stderr
     assert b"Traceback" not in ended.stderr

@@ -212,7 +212,16 @@ async def until_entry_exists(monitor: HaMonitor) -> None:
             await anyio.sleep(0.01)
 
 
-@pytest.mark.parametrize("how", ['raise OSError("lost")', "await cancelled()"], ids=["raises", "cancelled"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        'raise OSError("lost")',
+        "await cancelled()",
+        "asyncio.current_task().cancel(); await anyio.sleep(0)",
+        "await swallowed()",
+    ],
+    ids=["raises", "cancelled", "cancels itself", "has swallowed one before"],
+)
 async def test_work_that_fails_after_it_has_reported_is_looked_at_anew(
     etcd: Etcd, install: Install, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +235,12 @@ async def test_work_that_fails_after_it_has_reported_is_looked_at_anew(
             future = asyncio.get_running_loop().create_future()
             future.cancel()
             await future
+        async def swallowed():
+            asyncio.current_task().cancel()
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                await cancelled()
         class Working(Base):
             types = ("working",)
             starts = []
