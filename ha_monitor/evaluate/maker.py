@@ -56,8 +56,7 @@ class Maker:
     def entry_types(self, specs: Sequence[EntrySpec], template: Template) -> list[Made]:
         """Make what evaluates each entry. Raises ``Problem`` where one can't be made, or they go by too many types."""
         made = [self._entry_type(spec, template) for spec in specs]
-        refs = [ref for each in made if each is not None for ref in each[1]]
-        if len(refs) > MAX_TYPES and len({ref.type for ref in refs}) > MAX_TYPES:
+        if len({ref.type for each in made if each is not None for ref in each[1]}) > MAX_TYPES:
             raise Problem(f"its entries go by states of more than {MAX_TYPES} types")
         return made
 

@@ -152,7 +152,7 @@ class Templates:
         if family is None or family.template_id is None:
             owner = self._owner(type_, template_id)
             if owner is not None:
-                self._blame(template_id, f"type {type_} has its configs where {owner}")
+                self._blame_folder(template_id, type_, owner)
                 return
             family = self._found(type_, family)
         family.template_id = family.was_template_id = template_id
@@ -167,6 +167,9 @@ class Templates:
         self._problems[template_id] = problem
         log.warning("template %s: %s", legible(template_id), problem)
 
+    def _blame_folder(self, template_id: str, type_: str, owner: str) -> None:
+        self._blame(template_id, f"type {type_} has its configs where {owner}: {self._keyspace.configs(type_)}")
+
     def _owner(self, type_: str, template_id: str) -> str | None:
         """Say whose configs are where a type has its own: two types there would write the same records.
 
@@ -174,10 +177,10 @@ class Templates:
         """
         prefix = self._keyspace.configs(type_)
         if prefix == self._keyspace.templates:
-            return f"the templates are: {prefix}"
+            return "the templates are"
         for family in self._sharing(prefix, type_):
             if family.template_id is not None and family.template_id < template_id:
-                return f"type {family.type} has them: {prefix}"
+                return _has_them(family.type)
         return None
 
     def _sharing(self, prefix: str, type_: str) -> Sequence[Family]:
@@ -199,8 +202,7 @@ class Templates:
             family.templates = self._view
         for other in self._sharing(family.configs.prefix, type_):
             if other.template_id is not None:
-                where = f"type {other.type} has its configs where type {type_} has them: {family.configs.prefix}"
-                self._blame(other.template_id, where)
+                self._blame_folder(other.template_id, other.type, _has_them(type_))
                 self._serve_no_more(other)
             other.hand_over_to(family)
         family.heir = None
@@ -281,6 +283,11 @@ class Templates:
     def _others(self, template_id: str) -> Iterator[tuple[str, str | None]]:
         assert self._view is not None  # noqa: S101 - only the view calls, once followed
         return ((other, self._type_of(other)) for other in sorted(self._view.items) if other != template_id)
+
+
+def _has_them(type_: str) -> str:
+    """Say who has the configs in a folder."""
+    return f"type {type_} has them"
 
 
 def _look_for_orphans(family: Family, records: StateView, outlet: Outlet) -> Iterator[None]:
