@@ -104,6 +104,8 @@ class StateView(View):
         self._dirty: list[Cell] = []
         self._ahead: dict[bytes, int] = {}
         """Revisions of our own writes that the watch has not brought yet."""
+        self._writes: dict[int, list[bytes]] = {}
+        """The same by revision: what one transaction wrote here."""
         self._brought = 0
         """The revision up to which the list and the watch have brought all."""
 
@@ -156,6 +158,7 @@ class StateView(View):
         """Begin a list; the store may be another one than our writes went to."""
         super().list_begins()
         self._ahead.clear()
+        self._writes.clear()
         self._brought = 0
 
     def list_ends(self, revision: int) -> Iterator[None]:
@@ -164,6 +167,7 @@ class StateView(View):
         yield from super().list_ends(revision)
         self._brought = revision
         self._ahead = {key: written for key, written in self._ahead.items() if written > revision}
+        self._forget_writes()
         if first:
             for cell in self._cells.values():
                 if cell.sleeper is not None and not cell.dirty:
@@ -177,6 +181,8 @@ class StateView(View):
         for number, some in enumerate(slices(events, EVENTS_IN_A_SLICE)):
             if number:
                 yield
+            if self._writes and self._is_echo(some):
+                continue
             quick = self.on_record is None and not self._ahead
             for event in some:
                 item = event.kv
@@ -196,7 +202,26 @@ class StateView(View):
                 else:
                     self._change(key, cell, state, revision)
             self._brought = some[-1].kv.mod_revision
+            self._forget_writes()
         yield from self._wake()
+
+    def _is_echo(self, events: Sequence[rpc.Event]) -> bool:
+        """Take what one transaction of ours wrote here, and nobody else: it is known, and not looked at one by one."""
+        revision = events[0].kv.mod_revision
+        keys = self._writes.get(revision, ())
+        if len(keys) != len(events):  # they come in order: as many as it wrote, and the first is its, are its alone
+            return False
+        ahead = self._ahead
+        for key in keys:
+            if ahead.get(key) == revision:
+                del ahead[key]
+        del self._writes[revision]
+        self._brought = revision
+        return True
+
+    def _forget_writes(self) -> None:
+        for revision in [revision for revision in self._writes if revision <= self._brought]:
+            del self._writes[revision]
 
     def _wake(self) -> Iterator[None]:
         """Wake all who sleep on what is another one; yields between slices."""
@@ -222,6 +247,11 @@ class StateView(View):
         if revision <= self._brought:  # the watch was quicker, and has brought what came after it as well
             return value is None or (cell is not None and cell.state is not None)
         self._ahead[key] = revision
+        keys = self._writes.get(revision)
+        if keys is None:
+            self._writes[revision] = [key]
+        else:
+            keys.append(key)
         self._set(key, cell, None if value is None else self.read[value], revision)
         if self._dirty and self._seen is None:  # a list wakes all at its end
             for _ in self._wake():
