@@ -396,13 +396,18 @@ class HaMonitor:
         ]
         publish = None
         if publisher is not None:
-            publish = PublishMeasures(publisher.published, publisher.failures, publisher.pending, publisher.latency)
+            publish = PublishMeasures(publisher.published, publisher.failures, self.pending, publisher.latency)
         families = sorted(self._fleet.families.items())
         return Measures(
             self._watches.revision, watches, publish, dict(self._fleet.transitions), self._roll.problems(),
             blind={type_: self._sight.of(family).instead is not None for type_, family in families},
             maintenance=sum(self._unit(type_, id_) is not None for type_, id_ in self._maintained.names()),
         )  # fmt: skip
+
+    @property
+    def pending(self) -> int:
+        """How many records are to be looked at, or on their way to etcd."""
+        return 0 if self._publisher is None else self._publisher.pending
 
     def readiness(self) -> Readiness:
         """Tell whether etcd is heard, every watch is caught up, and every resource was evaluated."""

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import click
 
 from ha_monitor.cli import refusal
@@ -43,6 +44,10 @@ AT_ONCE, PAUSE = 10, 0.01
 """Lines that are logged in one go, and the seconds before that: what is published goes before what is said of it, and a
 line written at once holds up the record by 0.1 ms (measured). Chosen: 1,000 lines a second are more than anybody reads,
 and take 4 % of a core."""
+
+MANY, PATIENCE = 128, 1.0
+"""Records on their way for which lines wait, and the seconds that they do so at the most. Chosen: more than one
+transaction of etcd has, and a second."""
 
 
 @click.command()
@@ -129,8 +134,13 @@ async def _log_changes(monitor: HaMonitor, draw: bool) -> None:
         try:
             while not changes.ended:
                 await changes.wait()
-                await anyio.sleep(PAUSE)
-                _log(changes.take(AT_ONCE))
+                pauses = 0
+                while not pauses or (monitor.pending > MANY and pauses * PAUSE < PATIENCE):
+                    await anyio.sleep(PAUSE)
+                    pauses += 1
+                for _ in range(pauses):
+                    _log(changes.take(AT_ONCE))
+                    await anyio.lowlevel.checkpoint()
         finally:
             _log(changes.take())  # what was published just before the end
 
