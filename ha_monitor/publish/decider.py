@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from ha_monitor.publish.conflicts import Conflicts, Stirs
-from ha_monitor.publish.desire import Delete, Desire, Keep, Publish, Put, desire
+from ha_monitor.publish.desire import Delete, Keep, Publish, Put, desire
+from ha_monitor.publish.fence import grounds_of
 from ha_monitor.publish.record import is_ours
 from ha_monitor.publish.resting import Resting
-from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION, Write
+from ha_monitor.publish.transaction import Write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,11 +30,7 @@ waits in its sockets as soon as it goes on."""
 LOOK_AGAIN = 0.25
 """Seconds after which a record whose comparison failed is looked at anew, should no event have done so."""
 
-_GROUNDS_COMPARED = COMPARISONS_IN_A_TRANSACTION - 4
-"""Keys that a record of a group is fenced by; beside them, its shard, its config and the record itself are compared."""
-
 Key: TypeAlias = "tuple[Family, str]"
-Grounds: TypeAlias = "tuple[tuple[bytes, int], ...]"
 
 
 class Decider:
@@ -81,12 +78,17 @@ class Decider:
             self._leave(key)  # whoever froze it may write it
             return None
         cell = family.records.at(record)
-        standing = _value(cell)
+        standing = None if cell is None or cell.state is None else cell.state.raw
         if id_ in family.unrendered.ids and id_ in family.units:
             return None  # what is known of it is out of date; once it is rendered anew, it is looked at again
         wanted = desire(family, id_, self._form, standing, self._state_timeout, now)
-        right = isinstance(wanted, Put) and wanted.value == standing
-        self._note(key, wanted, standing, right=right)
+        right = False
+        if isinstance(wanted, Put):
+            right = wanted.value == standing
+            family.units[id_].vouched = True  # from here on: an answer may get lost, and the record stand there
+            family.leaving.discard(id_)
+        else:
+            self._note(key, wanted, standing)
         fence = None
         if self.mandate is not None:
             fence = self.mandate.fence(family.type, id_)
@@ -94,29 +96,32 @@ class Decider:
                 self._leave(key)
                 return None
         if isinstance(wanted, Keep):
-            if wanted.seconds is not None:
-                self.look_later(family, id_, wanted.seconds)
+            self._look_at_its_end(key, wanted)
             return None
-        if right or self._is_paused(key, wanted, now):
+        if right:
+            self._leave(key)
+            return None
+        if (self._foreign or self.resting or self._conflicts) and self._is_paused(key, wanted, now):  # hardly ever
             return None
         # The one who writes alone is put right by what it hears next, but what is deleted is not written again.
-        grounds = () if fence is None and isinstance(wanted, Put) else _grounds(family, id_, wanted)
+        freezer = None if fence is None else self.freezer
+        grounds = () if fence is None and isinstance(wanted, Put) else grounds_of(family, id_, wanted, freezer)
         if grounds is None:
             return None  # another verdict is to come, and is heard of
-        if fence is not None and self.freezer is not None:
-            grounds = (*grounds, *self.freezer.grounds(family.type, id_))
-        return Write(family, id_, wanted, record, _revision(cell), family.configs.key(id_), since, fence, grounds)
+        revision = 0 if cell is None else cell.revision
+        return Write(family, id_, wanted, record, revision, family.configs.key(id_), since, fence, grounds)
 
-    def _note(self, key: Key, wanted: Desire, standing: bytes | None, *, right: bool) -> None:
+    def _look_at_its_end(self, key: Key, keep: Keep) -> None:
+        if keep.seconds is not None:
+            self.look_later(*key, keep.seconds)
+
+    def _note(self, key: Key, wanted: Delete | Keep, standing: bytes | None) -> None:
         family, id_ = key
-        if isinstance(wanted, Put):
-            family.units[id_].vouched = True  # from here on: an answer may get lost, and the record stand there
-            family.leaving.discard(id_)
-        elif standing is None and key not in self._doubtful:
+        if standing is None and key not in self._doubtful:
             family.leaving.discard(id_)
         elif isinstance(wanted, Keep):
             self._vouch(family.units.get(id_), standing)
-        if right or isinstance(wanted, Keep):
+        if isinstance(wanted, Keep):
             self._leave(key)
 
     def _vouch(self, unit: Unit | None, standing: bytes | None) -> None:
@@ -136,8 +141,6 @@ class Decider:
             self.generation += 1
 
     def _is_paused(self, key: Key, wanted: Put | Delete, now: float) -> bool:
-        if not (self._foreign or self.resting or self._conflicts):  # nearly always
-            return False
         pause = self.pause(*key)
         if pause:
             self.look_later(*key, pause)
@@ -250,8 +253,8 @@ class Decider:
     def wrote(self, write: Write, revision: int) -> None:
         """Note that a write landed."""
         family, id_, wanted = write.family, write.id, write.wanted
-        key = (family, id_)
-        self._doubtful.pop(key, None)
+        if self._doubtful:
+            self._doubtful.pop((family, id_), None)
         if self.resting:
             for other in self.resting.taken(family, id_):
                 self._want(family, other)
@@ -260,10 +263,10 @@ class Decider:
         unit = family.units.get(id_)
         if unit is not None:
             unit.vouched = value is not None
-        if key in self._foreign:
-            self._foreign.discard(key)
+        if self._foreign and (family, id_) in self._foreign:
+            self._foreign.discard((family, id_))
             if value is not None:
-                self._conflict(key, self._clock.monotonic())
+                self._conflict((family, id_), self._clock.monotonic())
         if not family.records.written(write.key, value, revision):
             self._not_ours(family, id_)
             self._want(family, id_)
@@ -296,12 +299,3 @@ def _value(cell: Cell | None) -> bytes | None:
 def _revision(cell: Cell | None) -> int:
     """Give the revision of the last change of a key that we know of."""
     return 0 if cell is None else cell.revision
-
-
-def _grounds(family: Family, id_: str, wanted: Put | Delete) -> Grounds | None:
-    """Give what a write goes by beside the config; ``None`` where another verdict is to come."""
-    unit = family.units.get(id_)
-    if unit is None:  # of a config that is gone, there is no record whatever the template says
-        return family.template_grounds() if wanted.config_revision else ()
-    grounds = unit.grounds()
-    return () if grounds is not None and len(grounds) > _GROUNDS_COMPARED else grounds

@@ -1,10 +1,24 @@
-"""By what right a record is written: where several monitors share the work, only as long as a key in etcd is ours."""
+"""By what right a record is written: where several monitors share the work, only as long as a key in etcd is ours.
+
+And by what: all that was read for it, each key at the revision at which that was so.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from ha_monitor.evaluate.unit import Family
+    from ha_monitor.publish.desire import Delete, Put
+
+Grounds: TypeAlias = "tuple[tuple[bytes, int], ...]"
+"""Keys, each with its revision; 0: it is not there."""
+
+_MOST = 124
+"""Keys that a record goes by, of the 128 that etcd compares: beside them stand its shard, its config, the record itself
+and what would freeze it."""
 
 
 class Fence(Struct, frozen=True):
@@ -20,7 +34,7 @@ class Freezer(Protocol):
     def of(self, type_: str, id_: str) -> object | None:
         """Give why a resource is frozen; ``None`` where it is not."""
 
-    def grounds(self, type_: str, id_: str) -> tuple[tuple[bytes, int], ...]:
+    def grounds(self, type_: str, id_: str) -> Grounds:
         """Give the key that would freeze it, with its revision (0: it is not there), where there can be one."""
 
 
@@ -29,3 +43,20 @@ class Mandate(Protocol):
 
     def fence(self, type_: str, id_: str) -> Fence | None:
         """Give the fence for a resource's record at this moment; ``None`` where somebody else is to write it."""
+
+
+def grounds_of(family: Family, id_: str, wanted: Put | Delete, freezer: Freezer | None) -> Grounds | None:
+    """Give what a write goes by beside the config; ``None`` where another verdict is to come.
+
+    :param freezer: tells of the key that would freeze the record, where that is to be compared as well.
+    """
+    unit = family.units.get(id_)
+    if unit is None:  # of a config that is gone, there is no record whatever the template says
+        grounds: Grounds | None = family.template_grounds() if wanted.config_revision else ()
+    else:
+        grounds = unit.grounds()
+    if grounds is None:
+        return None
+    if len(grounds) > _MOST:
+        grounds = ()
+    return grounds if freezer is None else (*grounds, *freezer.grounds(family.type, id_))

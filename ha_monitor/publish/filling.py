@@ -28,7 +28,9 @@ def fill(
     batch, rests = Batch(room=room), records.resting
     waiting: dict[tuple[Family, str], float] = {}
     looked = 0
-    while queue and looked < LOOKS:
+    for _ in range(len(queue)):
+        if looked == LOOKS:
+            break
         family, id_, since = queue.pop()
         key = (family, id_)
         if key in in_flight:

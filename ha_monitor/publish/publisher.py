@@ -85,7 +85,8 @@ class Publisher:
         """Have a record looked at: its resource, its config or the record itself is another one."""
         if family.records is not None:
             self._pending.of(family).put(family, id_, self._clock.monotonic())
-            self._call_a_sender()
+            if not self._called:
+                self._call_a_sender()
 
     def record_changed(self, family: Family, id_: str) -> None:
         """Note that the watch brought another record than the one we knew."""
@@ -156,6 +157,7 @@ class Publisher:
             if batch is not None:
                 self._call_a_sender()
                 await self._send(batch, lane)
+                batch = None  # while it rests, nothing keeps the last one alive
             elif self.idle:
                 self._fault = ""  # what could not be written is no longer wanted: its resource ended, say
 

@@ -77,7 +77,8 @@ class Batch:
         self.writes: list[Write] = []
         self.request = rpc.TxnRequest()
         self._compare, self._success = self.request.compare, self.request.success
-        self._compared: dict[Comparison, None] = {}
+        self._shared: set[Comparison] = set()
+        """What those compare that compare more than their config."""
         self._grounds: set[bytes] = set()
         self._written: set[bytes] = set()
         self._room = room
@@ -101,20 +102,18 @@ class Batch:
 
         The request is filled in place, since every message that is handed over is copied.
         """
-        compared = self._compared
-        more: dict[Comparison, None] = {}  # two parameters may be found in one config
-        for comparison in write.comparisons:
-            if comparison not in compared:
-                more[comparison] = None
+        more = write.comparisons
+        if len(more) > 1:  # others go by some of it as well, and two parameters may be found in one config
+            more = [comparison for comparison in dict.fromkeys(more) if comparison not in self._shared]
         wanted = write.wanted
         value = wanted.value if isinstance(wanted, Put) else b""
         size = self._bytes + len(write.key) + len(value)
-        room = COMPARISONS_IN_A_TRANSACTION - len(compared)
+        room = COMPARISONS_IN_A_TRANSACTION - len(self._compare)
         if len(more) > room or len(self.writes) == self._room or (size > BYTES_IN_A_TRANSACTION and self.writes):
             return False
-        for comparison in more:
-            compared[comparison] = None
-            target, key, revision = comparison
+        if len(more) > 1:
+            self._shared.update(more)
+        for target, key, revision in more:
             size += len(key)
             compare = self._compare.add()  # EQUAL is the default result
             compare.target = target
@@ -136,10 +135,13 @@ class Batch:
         self.writes.append(write)
         return True
 
+    def _compared(self) -> Iterable[Comparison]:
+        return dict.fromkeys([comparison for write in self.writes for comparison in write.comparisons])
+
     def question(self) -> rpc.TxnRequest:
         """Build a transaction that reads what this one compares."""
         asked = rpc.TxnRequest()
-        for _, key, _ in self._compared:
+        for _, key, _ in self._compared():
             one = asked.success.add().request_range
             one.key = key
             one.keys_only = True
@@ -148,7 +150,7 @@ class Batch:
     def holding(self, answer: rpc.TxnResponse) -> list[Write]:
         """Give the writes whose comparisons hold, by the answer to :meth:`question`."""
         true = set()
-        for comparison, response in zip(self._compared, answer.responses, strict=True):
+        for comparison, response in zip(self._compared(), answer.responses, strict=True):
             target, _, revision = comparison
             kvs = response.response_range.kvs
             found = 0 if not kvs else kvs[0].mod_revision if target == _MOD else kvs[0].create_revision
