@@ -31,7 +31,8 @@ def changes_of(unit: Unit, gone: Iterable[Entry], at: float) -> list[Change]:
             revision = entry.revision
             if revision < least:
                 revision = least
-            changes.append(Change(type_, id_, entry.name, old, new, status, active, revision, at, entry.why))
+            why = entry.reason if entry.damper is None else entry.why
+            changes.append(Change(type_, id_, entry.name, old, new, status, active, revision, at, why))
             entry.shown = new
             entry.since = at
     return changes

@@ -262,8 +262,10 @@ class Unit:
         if self.problem:
             status, self.active = _UNKNOWN, None
         else:
-            # Hardly any entry is damped, and to ask a property takes as long as all else here.
-            statuses = [(entry.status if entry.damper is None else entry.counts) or _UNKNOWN for entry in self.entries]
+            # Hardly any entry is damped, and to ask a property takes as long as all else here. So does a comprehension.
+            statuses = []
+            for entry in self.entries:
+                statuses.append((entry.status if entry.damper is None else entry.counts) or _UNKNOWN)  # noqa: PERF401
             status = verdict(statuses)
             first = active(statuses)
             self.active = None if first is None else self.entries[first].name
