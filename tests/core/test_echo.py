@@ -30,8 +30,9 @@ class OneByOne(StateView):
 class Transaction(NamedTuple):
     """Some keys that are put or deleted together.
 
-    Where it is ``ours``, we hear that it landed ``late`` transactions after the watch has brought it, or before. It
-    comes in one reply of the watch with the next one where it ``goes_on``.
+    Where it is ``ours``, we hear that it landed ``late`` transactions after the watch has brought it, or before; but
+    never before we hear it of one that wrote the same key: a record has one write under way. It comes in one reply of
+    the watch with the next one where it ``goes_on``.
     """
 
     ours: bool
@@ -54,14 +55,18 @@ TRANSACTIONS = st.lists(
 
 def landed(transactions: Sequence[Transaction], store: dict[str, bytes]) -> Iterator[Transaction]:
     """Give what etcd makes of each: to delete what is not there is nothing."""
-    for each in transactions:
+    heard = dict.fromkeys(IDS, -LATEST)
+    for number, each in enumerate(transactions):
         writes = {id_: value for id_, value in each.writes.items() if value is not None or id_ in store}
+        late = max([each.late, *(heard[id_] - number for id_ in writes)])
+        if each.ours:
+            heard.update(dict.fromkeys(writes, number + late))
         for id_, value in writes.items():
             if value is None:
                 del store[id_]
             else:
                 store[id_] = value
-        yield each._replace(writes=writes)
+        yield each._replace(writes=writes, late=late)
 
 
 def play(view: StateView, done: Sequence[Transaction], watched: set[str]) -> tuple[list[str], list[int]]:
@@ -73,7 +78,7 @@ def play(view: StateView, done: Sequence[Transaction], watched: set[str]) -> tup
     for id_, sleeper in zip(sorted(watched), sleepers, strict=True):
         view.hang(id_, sleeper)
     reply: list[rpc.Event] = []
-    for number in range(-LATEST, len(done) + LATEST):
+    for number in range(-LATEST, 2 * len(done) + LATEST):
         for revision, each in enumerate(done, 2):
             if each.ours and revision - 2 + each.late == number:
                 for id_, value in each.writes.items():
