@@ -24,14 +24,14 @@ class Publish(str, Enum):
     GOHAN = "gohan"
 
 
-class Put(Struct, frozen=True):
+class Put(Struct, frozen=True, gc=False):
     """This value is to stand there, as long as the config is at ``config_revision``."""
 
     value: bytes
     config_revision: int
 
 
-class Delete(Struct, frozen=True):
+class Delete(Struct, frozen=True, gc=False):
     """Nothing is to stand there, as long as the config is at ``config_revision`` (0: is not there)."""
 
     config_revision: int

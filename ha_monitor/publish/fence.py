@@ -21,7 +21,7 @@ _MOST = 124
 and what would freeze it."""
 
 
-class Fence(Struct, frozen=True):
+class Fence(Struct, frozen=True, gc=False):
     """The election key that has to be in etcd, created at ``revision``, for a write to land."""
 
     key: bytes

@@ -33,7 +33,7 @@ Comparison: TypeAlias = "tuple[int, bytes, int]"
 """Which of a key's revisions (of its creation, of its last change), the key, and what it must be; 0: no such key."""
 
 
-class Write(Struct, frozen=True):
+class Write(Struct, frozen=True, gc=False):
     """One record's part: what is wanted of ``key``, the revision it was last seen at, and the key of its config."""
 
     family: Family
