@@ -8,12 +8,12 @@ application that embeds the monitor decides for itself.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import gc
 from typing import TYPE_CHECKING
 
 import anyio
+
+from ha_monitor.cli.memory import trim
 
 if TYPE_CHECKING:
     from ha_monitor.monitor import HaMonitor
@@ -42,5 +42,4 @@ async def keep_out_of_it(monitor: HaMonitor) -> None:
         gc.enable()
     await monitor.synced()
     gc.freeze()
-    with contextlib.suppress(OSError, AttributeError):  # another C library has no such thing, or gives back by itself
-        ctypes.CDLL(None).malloc_trim(0)  # the pages of the list: a tenth of all memory that would stay with us
+    trim()  # the pages of the list: a tenth of all memory that would stay with us

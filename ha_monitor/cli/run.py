@@ -21,6 +21,7 @@ from ha_monitor.cli.files import check_access, kept_file
 from ha_monitor.cli.hooks import check_hooks
 from ha_monitor.cli.http import check_token, hosts, listener, url
 from ha_monitor.cli.logs import set_up_apart
+from ha_monitor.cli.memory import give_back
 from ha_monitor.cli.notify import LOOK, keep_notified
 from ha_monitor.cli.openfiles import allow_all
 from ha_monitor.cli.options import settings_options
@@ -98,6 +99,7 @@ async def _serve(settings: Settings, listening: socket.socket | None) -> None:
     with anyio.open_signal_receiver(*ends) as signals:
         async with HaMonitor(settings) as monitor, anyio.create_task_group() as tasks:
             tasks.start_soon(keep_out_of_it, monitor)
+            tasks.start_soon(give_back, monitor)
             tasks.start_soon(_log_changes, monitor, settings.log_format == "console")
             tasks.start_soon(_log_readiness, monitor)
             if settings.status_file is not None:

@@ -13,6 +13,7 @@ import anyio
 import psutil
 from aetcd import rpc
 
+from ha_monitor.cli.memory import LOOK, REST
 from tests.benchmarks import backlog, fairness, least
 from tests.benchmarks.figures import Row
 from tests.benchmarks.fleet import BARE_RECORDS, BARE_STATES, CONFIGS, RECORDS, STATES, Fleet, Writer
@@ -165,39 +166,48 @@ class Bench:
 
     async def churn(self) -> list[Row]:
         """MiB of a monitor whose resources were all created and deleted again, beside what it held before."""
-        empty = Row(f"memory after {self.fleet.n:,} came and went", "MiB", 1.1, floor_is="before")
-        full = Row(f"memory with {self.fleet.n:,}, the second time", "MiB", 1.1, floor_is="the first time")
+        n = f"{self.fleet.n:,}"
+        empty = Row(f"memory after {n} came and went", "MiB", 1.1, floor_is="before")
+        full = Row(f"memory with {n}, the second time", "MiB", 1.1, floor_is="the first time")
+        paged = Row("after they came and went, PYTHONMALLOC=malloc", "MiB", None, floor_is="before")
         etcd = Etcd("--quota-backend-bytes", str(8 << 30)).start()
         try:
             writer = Writer(etcd)
             try:
                 await writer.write(self.fleet.template())
                 for _ in range(self.rounds):
-                    taken = await self.with_service(lambda service: self._churn(service, writer), etcd)
-                    before, first, after, second, _ = (figure / 2**20 for figure in taken)
+                    before, first, after, second, _ = await self._churned(etcd, writer, 2)
                     empty.floor.append(before)
                     empty.product.append(after)
                     full.floor.append(first)
                     full.product.append(second)
+                    before, _, after = await self._churned(etcd, writer, 1, "env", "PYTHONMALLOC=malloc")
+                    paged.floor.append(before)
+                    paged.product.append(after)
             finally:
                 await writer.close()
         finally:
             etcd.close()
-        return [empty, full]
+        return [empty, paged, full]
 
-    async def _churn(self, service: Service, writer: Writer) -> list[int]:
-        """Create and delete all, twice; gives what the service held before, and after each of it."""
-        held = [await _resident(service)]
-        for _ in range(2):
-            async with Watch(writer, RECORDS) as seen:
-                await writer.write(self.fleet.items())
-                await seen.count(self.fleet.n)
-                held.append(await _resident(service))
-                for prefix in (CONFIGS, STATES):
-                    await writer.delete(prefix)
-                await seen.count(self.fleet.n)
-                held.append(await _resident(service))
-        return held
+    async def _churned(self, etcd: Etcd, writer: Writer, times: int, *before: str) -> list[float]:
+        """Create and delete all, some times; gives the MiB that the service held before, and after each of it."""
+
+        async def measure(service: Service) -> list[float]:
+            held = [await _resident(service)]
+            for _ in range(times):
+                async with Watch(writer, RECORDS) as seen:
+                    await writer.write(self.fleet.items())
+                    await seen.count(self.fleet.n)
+                    held.append(await _resident(service))
+                    for prefix in (CONFIGS, STATES):
+                        await writer.delete(prefix)
+                    await seen.count(self.fleet.n)
+                    held.append(await _resident(service, LOOK + REST))
+            return [each / 2**20 for each in held]
+
+        taken: list[float] = await self.with_service(measure, etcd, *before)
+        return taken
 
     async def backlog(self) -> list[Row]:
         """Many changes until every verdict is right, beside their floors."""
@@ -267,10 +277,13 @@ class Bench:
     # -- the service, and what a client sees
 
     async def with_service(
-        self, measure: Callable[[Service], Coroutine[Any, Any, Any]], etcd: Etcd | None = None
+        self, measure: Callable[[Service], Coroutine[Any, Any, Any]], etcd: Etcd | None = None, *before: str
     ) -> Any:
-        """Measure something of a service that is ready."""
-        service = Service((etcd or self.etcd).url, cold=True)
+        """Measure something of a service that is ready.
+
+        :param before: a command that becomes the service in the end.
+        """
+        service = Service((etcd or self.etcd).url, before=before, cold=True)
         try:
             await asyncio.to_thread(service.wait_ready, READY)
             return await measure(service)
@@ -323,9 +336,9 @@ class Watch:
         return time.monotonic()
 
 
-async def _resident(service: Service) -> int:
-    """Give the bytes that a process holds in memory, once it has come to rest."""
-    await asyncio.sleep(5.0)
+async def _resident(service: Service, more: float = 0.0) -> int:
+    """Give the bytes that a process holds in memory, once it has come to rest; ``more``: seconds beside 5."""
+    await asyncio.sleep(5.0 + more)
     return int(psutil.Process(service.pid).memory_info().rss)
 
 

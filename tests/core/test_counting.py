@@ -22,13 +22,15 @@ changes = st.builds(
 )  # fmt: skip
 
 
-@given(st.lists(st.lists(changes, max_size=6), max_size=12))
-def test_a_history_has_the_last_changes_and_no_more(batches: list[list[Change]]) -> None:
+@given(st.lists(st.tuples(st.lists(changes, max_size=6), st.booleans()), max_size=12))
+def test_a_history_has_the_last_changes_and_no_more(batches: list[tuple[list[Change], bool]]) -> None:
     history = History(OF_ALL, OF_ONE, IN_TOTAL)
     so_far: list[Change] = []
-    for batch in batches:
+    for batch, rewritten in batches:
         history.add(batch)
         so_far += batch
+        if rewritten:
+            history.rewrite()
         assert history.of_all() == tuple(reversed(so_far))[:OF_ALL]
         kept = {id_: history.of_one("t", id_) for id_ in "abcd"}
         assert sum(map(len, kept.values())) <= IN_TOTAL
@@ -37,6 +39,17 @@ def test_a_history_has_the_last_changes_and_no_more(batches: list[list[Change]])
             assert of_one == whole[: len(of_one)]
         if so_far:
             assert kept[so_far[-1].id][0] == so_far[-1], "who has just changed is not the one to go"
+
+
+def test_a_history_that_is_rewritten_is_another_one_that_shares_what_it_shared() -> None:
+    history = History()
+    history.add([Change("t", "a", "e", Status.UP, Status.DOWN, Status.DOWN, None, 7, 0.0, "why")])
+    (before,) = history.of_all()
+    history.rewrite()
+    (after,) = history.of_all()
+    assert after == before
+    assert after is not before
+    assert history.of_one("t", "a")[0] is after
 
 
 @given(st.lists(st.lists(changes, max_size=6), max_size=12))
