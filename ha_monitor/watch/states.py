@@ -164,8 +164,8 @@ class StateView(View):
     def list_ends(self, revision: int) -> Iterator[None]:
         """Drop what the list did not have, and wake all who waited for the first list."""
         first = not self.synced
+        self._brought = revision  # at once: of what is dropped below, an answer that comes late is no news
         yield from super().list_ends(revision)
-        self._brought = revision
         self._ahead = {key: written for key, written in self._ahead.items() if written > revision}
         self._forget_writes()
         if first:

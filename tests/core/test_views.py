@@ -229,6 +229,20 @@ def test_a_list_brings_what_we_wrote_before_it() -> None:
     assert view.ahead == 0
 
 
+def test_a_list_that_is_whole_knows_better_than_our_own_write_that_is_told_of_late() -> None:
+    """Somebody deleted it between the two, and the watch that begins after the list has nothing to say of that."""
+    view = states()
+    listed(view, [item("a", UP, 1), item("b", UP, 1)], 1)
+    view.list_begins()
+    for _ in view.put_items([item("b", UP, 1)]):
+        pass
+    for _ in view.list_ends(7):
+        view.written(view.key("a"), DOWN, 5)
+    assert values(view) == {"b": UP}
+    assert view.ahead == 0
+    assert view.count() == 1
+
+
 def test_our_own_write_wakes_nobody_for_what_a_list_has_brought_half_of() -> None:
     view = states()
     listed(view, [item("a", UP, 1), item("b", DOWN, 1)], 1)
