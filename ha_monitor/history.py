@@ -53,7 +53,10 @@ class History:
         Changes of many resources lie among what was made with them, and keep the memory of all that from being given
         back once it is gone.
         """
-        written = pickle.dumps((self._all, self._by_resource))  # what they share, they share again
+        try:
+            written = pickle.dumps((self._all, self._by_resource))  # what they share, they share again
+        except (pickle.PicklingError, AttributeError, TypeError):  # a reason is a plugin's: any kind of text
+            return
         self._all, self._by_resource = deque(maxlen=self._all.maxlen), OrderedDict()  # gone, before the new ones come
         self._all, self._by_resource = pickle.loads(written)  # noqa: S301 - it is our own, of this moment
 

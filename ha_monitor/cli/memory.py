@@ -33,6 +33,7 @@ def trim() -> None:
 
 async def give_back(monitor: HaMonitor) -> None:
     """Whenever half of the resources have gone, give back their memory, until cancelled."""
+    await monitor.synced()
     most = 0
     while True:
         await anyio.sleep(LOOK)

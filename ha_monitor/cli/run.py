@@ -12,7 +12,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.lowlevel
 import click
 
 from ha_monitor.cli import refusal
@@ -47,8 +46,8 @@ line written at once holds up the record by 0.1 ms (measured). Chosen: 1,000 lin
 and take 4 % of a core."""
 
 MANY, PATIENCE = 128, 1.0
-"""Records on their way for which lines wait, and the seconds that they do so at the most. Chosen: more than one
-transaction of etcd has, and a second."""
+"""Records on their way for which lines wait, and the seconds that they do so at the most, until there are fewer again.
+Chosen: more than one transaction of etcd has, and a second."""
 
 
 @click.command()
@@ -133,16 +132,17 @@ async def _log_changes(monitor: HaMonitor, draw: bool) -> None:
         for where, words in problems:
             if where.startswith(("type ", "maintenance ")):  # of any other, there is a line already
                 log.warning("%s: %s", where, words)
+        busy_until: float | None = None
         try:
             while not changes.ended:
                 await changes.wait()
-                pauses = 0
-                while not pauses or (monitor.pending > MANY and pauses * PAUSE < PATIENCE):
-                    await anyio.sleep(PAUSE)
-                    pauses += 1
-                for _ in range(pauses):
+                await anyio.sleep(PAUSE)
+                if monitor.pending <= MANY:
+                    busy_until = None
+                elif busy_until is None:
+                    busy_until = anyio.current_time() + PATIENCE
+                if busy_until is None or busy_until <= anyio.current_time():
                     _log(changes.take(AT_ONCE))
-                    await anyio.lowlevel.checkpoint()
         finally:
             _log(changes.take())  # what was published just before the end
 

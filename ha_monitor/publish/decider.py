@@ -78,7 +78,7 @@ class Decider:
             self._leave(key)  # whoever froze it may write it
             return None
         cell = family.records.at(record)
-        standing = None if cell is None or cell.state is None else cell.state.raw
+        standing = _value(cell)
         if id_ in family.unrendered.ids and id_ in family.units:
             return None  # what is known of it is out of date; once it is rendered anew, it is looked at again
         wanted = desire(family, id_, self._form, standing, self._state_timeout, now)
@@ -108,8 +108,7 @@ class Decider:
         grounds = () if fence is None and isinstance(wanted, Put) else grounds_of(family, id_, wanted, freezer)
         if grounds is None:
             return None  # another verdict is to come, and is heard of
-        revision = 0 if cell is None else cell.revision
-        return Write(family, id_, wanted, record, revision, family.configs.key(id_), since, fence, grounds)
+        return Write(family, id_, wanted, record, _revision(cell), family.configs.key(id_), since, fence, grounds)
 
     def _look_at_its_end(self, key: Key, keep: Keep) -> None:
         if keep.seconds is not None:
@@ -253,8 +252,8 @@ class Decider:
     def wrote(self, write: Write, revision: int) -> None:
         """Note that a write landed."""
         family, id_, wanted = write.family, write.id, write.wanted
-        if self._doubtful:
-            self._doubtful.pop((family, id_), None)
+        key = (family, id_)
+        self._doubtful.pop(key, None)
         if self.resting:
             for other in self.resting.taken(family, id_):
                 self._want(family, other)
@@ -263,10 +262,10 @@ class Decider:
         unit = family.units.get(id_)
         if unit is not None:
             unit.vouched = value is not None
-        if self._foreign and (family, id_) in self._foreign:
-            self._foreign.discard((family, id_))
+        if key in self._foreign:
+            self._foreign.discard(key)
             if value is not None:
-                self._conflict((family, id_), self._clock.monotonic())
+                self._conflict(key, self._clock.monotonic())
         if not family.records.written(write.key, value, revision):
             self._not_ours(family, id_)
             self._want(family, id_)

@@ -28,9 +28,7 @@ def fill(
     batch, rests = Batch(room=room), records.resting
     waiting: dict[tuple[Family, str], float] = {}
     looked = 0
-    for _ in range(len(queue)):
-        if looked == LOOKS:
-            break
+    while queue and looked < LOOKS:
         family, id_, since = queue.pop()
         key = (family, id_)
         if key in in_flight:

@@ -33,7 +33,7 @@ Comparison: TypeAlias = "tuple[int, bytes, int]"
 """Which of a key's revisions (of its creation, of its last change), the key, and what it must be; 0: no such key."""
 
 
-class Write(Struct, frozen=True, gc=False):
+class Write(Struct, frozen=True):
     """One record's part: what is wanted of ``key``, the revision it was last seen at, and the key of its config."""
 
     family: Family
@@ -103,7 +103,8 @@ class Batch:
         The request is filled in place, since every message that is handed over is copied.
         """
         more = write.comparisons
-        if len(more) > 1:  # others go by some of it as well, and two parameters may be found in one config
+        shares = len(more) > 1  # others go by some of it as well, and two parameters may be found in one config
+        if shares:
             more = [comparison for comparison in dict.fromkeys(more) if comparison not in self._shared]
         wanted = write.wanted
         value = wanted.value if isinstance(wanted, Put) else b""
@@ -111,7 +112,7 @@ class Batch:
         room = COMPARISONS_IN_A_TRANSACTION - len(self._compare)
         if len(more) > room or len(self.writes) == self._room or (size > BYTES_IN_A_TRANSACTION and self.writes):
             return False
-        if len(more) > 1:
+        if shares:
             self._shared.update(more)
         for target, key, revision in more:
             size += len(key)
@@ -135,13 +136,14 @@ class Batch:
         self.writes.append(write)
         return True
 
-    def _compared(self) -> Iterable[Comparison]:
+    def _all_compared(self) -> Iterable[Comparison]:
+        """Give what is compared, each once: a config that another goes by, too, may be in the request twice."""
         return dict.fromkeys([comparison for write in self.writes for comparison in write.comparisons])
 
     def question(self) -> rpc.TxnRequest:
         """Build a transaction that reads what this one compares."""
         asked = rpc.TxnRequest()
-        for _, key, _ in self._compared():
+        for _, key, _ in self._all_compared():
             one = asked.success.add().request_range
             one.key = key
             one.keys_only = True
@@ -150,7 +152,7 @@ class Batch:
     def holding(self, answer: rpc.TxnResponse) -> list[Write]:
         """Give the writes whose comparisons hold, by the answer to :meth:`question`."""
         true = set()
-        for comparison, response in zip(self._compared(), answer.responses, strict=True):
+        for comparison, response in zip(self._all_compared(), answer.responses, strict=True):
             target, _, revision = comparison
             kvs = response.response_range.kvs
             found = 0 if not kvs else kvs[0].mod_revision if target == _MOD else kvs[0].create_revision

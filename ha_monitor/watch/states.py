@@ -181,7 +181,7 @@ class StateView(View):
         for number, some in enumerate(slices(events, EVENTS_IN_A_SLICE)):
             if number:
                 yield
-            if self._writes and self._is_echo(some):
+            if self._writes and self._take_echo(some):
                 continue
             quick = self.on_record is None and not self._ahead
             for event in some:
@@ -205,11 +205,17 @@ class StateView(View):
             self._forget_writes()
         yield from self._wake()
 
-    def _is_echo(self, events: Sequence[rpc.Event]) -> bool:
-        """Take what one transaction of ours wrote here, and nobody else: it is known, and not looked at one by one."""
-        revision = events[0].kv.mod_revision
-        keys = self._writes.get(revision, ())
-        if len(keys) != len(events):  # they come in order: as many as it wrote, and the first is its, are its alone
+    def _take_echo(self, events: Sequence[rpc.Event]) -> bool:
+        """Take what one transaction of ours wrote here, and nobody else; tells whether it is that.
+
+        It is known already, and not looked at one by one: they come in order, so as many as it wrote, from its revision
+        on, are all its own. The keys say whether it is the store that we wrote to: one that was put back to before it
+        may have another transaction there.
+        """
+        first, last = events[0].kv, events[-1].kv
+        revision = first.mod_revision
+        keys = self._writes.get(revision)
+        if keys is None or len(keys) != len(events) or (first.key, last.key) != (keys[0], keys[-1]):
             return False
         ahead = self._ahead
         for key in keys:

@@ -52,6 +52,19 @@ def test_a_history_that_is_rewritten_is_another_one_that_shares_what_it_shared()
     assert history.of_one("t", "a")[0] is after
 
 
+def test_a_history_that_cannot_be_rewritten_stays_as_it_is() -> None:
+    """Reasons are a plugin's, and may be any kind of text."""
+
+    class Text(str):
+        __slots__ = ()
+
+    change = Change("t", "a", "e", Status.UP, Status.DOWN, Status.DOWN, None, 7, 0.0, Text("why"))
+    history = History()
+    history.add([change])
+    history.rewrite()
+    assert history.of_all() == history.of_one("t", "a") == (change,)
+
+
 @given(st.lists(st.lists(changes, max_size=6), max_size=12))
 def test_with_room_for_all_nothing_is_forgotten_early(batches: list[list[Change]]) -> None:
     history = History(OF_ALL, OF_ONE, in_total=4 * OF_ONE)

@@ -23,7 +23,7 @@ LATEST = 3
 class OneByOne(StateView):
     """Looks at each event, whoever wrote it."""
 
-    def _is_echo(self, events: Sequence[rpc.Event]) -> bool:
+    def _take_echo(self, events: Sequence[rpc.Event]) -> bool:
         return False
 
 
@@ -106,3 +106,15 @@ def test_it_comes_to_what_it_would_by_each_event(transactions: list[Transaction]
     assert view.ahead == 0
     assert not view._writes, "they are kept for as long as the watch takes"
     assert view.count() == len(store)
+
+
+def test_another_transaction_of_that_revision_is_none_of_ours() -> None:
+    """Of a store that was put back to a moment before our write, and has gone on since."""
+    view = StateView("/p/", StateReader(frozenset({"UP"}), monitoring_dependencies))
+    told: list[str] = []
+    view.on_record = told.append
+    listed(view, [], 1)
+    view.written(view.key("a"), UP, 5)
+    apply(view, [put("b", DOWN, 5)])
+    assert told == ["b"]
+    assert values(view) == {"a": UP, "b": DOWN}

@@ -106,6 +106,16 @@ def test_what_many_go_by_is_compared_once() -> None:
     assert not batch.add(record_of("one more"))
 
 
+def test_a_config_that_others_go_by_as_well_is_compared_once() -> None:
+    fence = Fence(b"/shards/0", 3)
+    configs = [((CONFIG + id_).encode(), 1) for id_ in "abc"]
+    batch = Batch([record_of("a", fence=fence), record_of("x", configs[1], fence=fence)])
+    for id_ in "bc":
+        assert batch.add(record_of(id_, *configs, fence=fence))
+    keys = [compare.key for compare in batch.request.compare]
+    assert len(keys) == len(set(keys)) == len(batch.question().success)
+
+
 def test_what_one_goes_by_twice_is_compared_once() -> None:
     """A template may find two parameters in one config, or one in the resource's own."""
     batch = Batch()

@@ -14,6 +14,9 @@ from tests.testing.fleet import until
 
 PAIRS = [site.HaInterface(f"ha{number}", f"p{number}", f"s{number}") for number in range(3 * cli.MANY)]
 
+WRITTEN = cli.PAUSE * len(PAIRS) / cli.AT_ONCE
+"""Seconds that lines of all of them take."""
+
 
 class Lines(logging.Handler):
     """Notes when each transition was logged."""
@@ -32,8 +35,8 @@ class Lines(logging.Handler):
     [
         (1, False, cli.PAUSE, cli.PAUSE),
         (1, True, cli.PAUSE, cli.PAUSE),
-        (len(PAIRS), False, cli.PAUSE, 1.0),
-        (len(PAIRS), True, cli.PATIENCE, cli.PATIENCE),
+        (len(PAIRS), False, cli.PAUSE, WRITTEN),
+        (len(PAIRS), True, cli.PATIENCE, cli.PATIENCE + WRITTEN),
     ],
     ids=["one", "one that can't be published", "many", "many that can't be published"],
 )
