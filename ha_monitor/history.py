@@ -57,7 +57,8 @@ class History:
             written = pickle.dumps((self._all, self._by_resource))  # what they share, they share again
         except (pickle.PicklingError, AttributeError, TypeError):  # a reason is a plugin's: any kind of text
             return
-        self._all, self._by_resource = deque(maxlen=self._all.maxlen), OrderedDict()  # gone, before the new ones come
+        self._all.clear()  # gone, before the new ones come
+        self._by_resource.clear()
         self._all, self._by_resource = pickle.loads(written)  # noqa: S301 - it is our own, of this moment
 
     def of_all(self) -> tuple[Change, ...]:

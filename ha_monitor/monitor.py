@@ -404,7 +404,7 @@ class HaMonitor:
         ]
         publish = None
         if publisher is not None:
-            publish = PublishMeasures(publisher.published, publisher.failures, self.pending, publisher.latency)
+            publish = PublishMeasures(publisher.published, publisher.failures, publisher.pending, publisher.latency)
         families = sorted(self._fleet.families.items())
         return Measures(
             self._watches.revision, watches, publish, dict(self._fleet.transitions), self._roll.problems(),

@@ -31,8 +31,7 @@ def changes_of(unit: Unit, gone: Iterable[Entry], at: float) -> list[Change]:
             revision = entry.revision
             if revision < least:
                 revision = least
-            why = entry.reason if entry.damper is None else entry.why
-            changes.append(Change(type_, id_, entry.name, old, new, status, active, revision, at, why))
+            changes.append(Change(type_, id_, entry.name, old, new, status, active, revision, at, entry.why))
             entry.shown = new
             entry.since = at
     return changes

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION
+
 if TYPE_CHECKING:
     from ha_monitor.evaluate.unit import Family
     from ha_monitor.publish.desire import Delete, Put
@@ -16,9 +18,8 @@ if TYPE_CHECKING:
 Grounds: TypeAlias = "tuple[tuple[bytes, int], ...]"
 """Keys, each with its revision; 0: it is not there."""
 
-_MOST = 124
-"""Keys that a record goes by, of the 128 that etcd compares: beside them stand its shard, its config, the record itself
-and what would freeze it."""
+_MOST = COMPARISONS_IN_A_TRANSACTION - 4
+"""Keys that a record goes by; beside them, its shard, its config, itself and what would freeze it are compared."""
 
 
 class Fence(Struct, frozen=True, gc=False):

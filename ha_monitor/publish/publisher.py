@@ -85,8 +85,7 @@ class Publisher:
         """Have a record looked at: its resource, its config or the record itself is another one."""
         if family.records is not None:
             self._pending.of(family).put(family, id_, self._clock.monotonic())
-            if not self._called:
-                self._call_a_sender()
+            self._call_a_sender()
 
     def record_changed(self, family: Family, id_: str) -> None:
         """Note that the watch brought another record than the one we knew."""

@@ -52,7 +52,7 @@ class Queues:
 
     def of(self, family: Family) -> FairQueue:
         """Give the queue of a type."""
-        lane = self._lanes.get(family) if self._lanes else None
+        lane = self._lanes.get(family)
         return self.together if lane is None else lane.queue
 
     @property

@@ -253,11 +253,7 @@ class StateView(View):
         if revision <= self._brought:  # the watch was quicker, and has brought what came after it as well
             return value is None or (cell is not None and cell.state is not None)
         self._ahead[key] = revision
-        keys = self._writes.get(revision)
-        if keys is None:
-            self._writes[revision] = [key]
-        else:
-            keys.append(key)
+        self._writes.setdefault(revision, []).append(key)
         self._set(key, cell, None if value is None else self.read[value], revision)
         if self._dirty and self._seen is None:  # a list wakes all at its end
             for _ in self._wake():
