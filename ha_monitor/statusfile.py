@@ -70,28 +70,41 @@ async def keep_status_file(monitor: HaMonitor, path: Path, *, remove: bool) -> N
 async def _follow(monitor: HaMonitor, file: _File) -> None:
     async with monitor.changes() as changes:
         await _until_synced(monitor, file)
-        seen: object = None
+        seen: tuple[int, bool] | None = None
+        rests_until = 0.0  # on the loop's clock, which others' time spent counts in as ours does
         while not changes.ended:
-            readiness = monitor.readiness()
             # The words of an outage go on changing with its retries; its first ones are kept.
-            now = monitor.generation, readiness.ready
-            if now != seen:
-                began, proven_at = time.monotonic(), monitor.proven_at
-                proof = {"revision": monitor.revision, "proven_at": rfc3339(proven_at)}
-                resources = await _resources(monitor)
-                says = {"ready": readiness.ready, "reason": legible(readiness.reason), "resources": resources}
-                if await file.write(says, proof):
+            now = monitor.generation, monitor.readiness().ready
+            rests = rests_until - anyio.current_time()
+            if now == seen:
+                if not file.date(monitor.proven_at):
+                    seen = None  # somebody took it away, or its folder can't be written: the next write tells
+            elif rests <= 0 or (seen is not None and seen[1] != now[1]):
+                began = anyio.current_time()
+                if await _write(monitor, file):
                     seen = now
-                    file.date(proven_at)
                     # A storm of changes to a large site is to cost a tenth of a core here.
-                    await anyio.sleep(10 * (time.monotonic() - began))
+                    rests_until = anyio.current_time() + 10 * (anyio.current_time() - began)
                 else:
                     await anyio.sleep(_AGAIN)
-            elif not file.date(monitor.proven_at):
-                seen = None  # somebody took it away, or its folder can't be written: the next write tells
-            with anyio.move_on_after(_LOOK):
-                await changes.wait()
+            if rests > 0:
+                await anyio.sleep(min(rests, _LOOK))
+            else:
+                with anyio.move_on_after(_LOOK):
+                    await changes.wait()
             changes.take()
+
+
+async def _write(monitor: HaMonitor, file: _File) -> bool:
+    """Write what is so at this moment; tell whether that went well."""
+    readiness, proven_at = monitor.readiness(), monitor.proven_at
+    proof = {"revision": monitor.revision, "proven_at": rfc3339(proven_at)}
+    resources = await _resources(monitor)
+    says = {"ready": readiness.ready, "reason": legible(readiness.reason), "resources": resources}
+    if not await file.write(says, proof):
+        return False
+    file.date(proven_at)
+    return True
 
 
 async def _until_synced(monitor: HaMonitor, file: _File) -> None:
