@@ -97,11 +97,13 @@ class Maker:
             entry.status = Status.UNKNOWN
             return entry
         entry_type, refs = made
+        family = unit.family
         states = [(self._watches.states(self._keyspace.states(ref.type), self._read_state), ref.id) for ref in refs]
         for view, _ in states:
-            unit.family.prefixes.add(view.prefix)
-        damping = self._damping.of(unit.family.type, spec.props)
-        unit.family.damped |= damping is not None
+            family.prefixes.add(view.prefix)
+        damping = self._damping.of(family.type, spec.props)
+        if damping is not None:
+            family.damped = True
         if known is not None and type(known.entry_type) is type(entry_type) and _hangs_on(known, states):
             if not self._workers.goes_on(known, spec.props):
                 known.entry_type = entry_type

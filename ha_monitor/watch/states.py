@@ -95,7 +95,7 @@ class StateView(View):
         super().__init__(prefix)
         self.read = read
         self.on_record: Callable[[str], None] | None = None
-        """Told of each change of a record, by id, where we publish under this prefix."""
+        """Told of each change of a record since the first list, by id, where we publish under this prefix."""
         self.on_stir: Callable[[str], None] | None = None
         """Told of each record that we wrote and somebody hangs on, by id."""
         self._cells: dict[bytes, Cell] = {}
@@ -272,7 +272,7 @@ class StateView(View):
         # Most of what a first list brings: what _change and _set come to here, without four calls for each.
         self._cells[key] = Cell(self, key, state, revision)
         self._there += 1
-        if self.on_record is not None:
+        if self.on_record is not None and self.synced:
             self.on_record(self._text(key))
 
     def _delete(self, key: bytes, revision: int) -> None:
@@ -285,7 +285,7 @@ class StateView(View):
                 if revision < ahead:
                     return  # our own write is known already; what the watch still brings of before is older
                 del self._ahead[key]
-        if self._set(key, cell, state, revision) and self.on_record is not None:
+        if self._set(key, cell, state, revision) and self.on_record is not None and self.synced:
             self.on_record(self._text(key))
 
     def _set(self, key: bytes, cell: Cell | None, state: State | None, revision: int) -> bool:

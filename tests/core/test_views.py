@@ -125,6 +125,21 @@ def test_a_large_value_that_comes_again_is_no_change() -> None:
     assert sleeper.woken == 1
 
 
+def test_what_the_first_list_finds_is_told_of_nobodys_change() -> None:
+    """Each record would be decided on twice at a start: for that, and once its resource has a verdict."""
+    view, told = states(), list[str]()
+    view.on_record = told.append
+    view.hang("a", Sleeper())
+    view.list_begins()
+    for _ in view.put_items([item("a", UP, 1), item("b", UP, 1)]):
+        pass
+    listed(view, [item("a", UP, 1), item("c", UP, 2)], 2)  # the one before was broken off
+    assert told == []
+    apply(view, [put("a", DOWN, 3)])
+    listed(view, [item("c", UP, 2), item("d", UP, 4)], 4)
+    assert sorted(told) == ["a", "a", "d"]
+
+
 def test_a_crowd_on_one_key_is_woken_in_slices_and_misses_nothing_meanwhile() -> None:
     view = states()
     listed(view, [], 1)
