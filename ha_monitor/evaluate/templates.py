@@ -250,15 +250,12 @@ class Templates:
                     family.records.on_record = family.records.on_stir = None
 
     def _render_all(self, family: Family) -> None:
+        """Have all of a type rendered anew; those that a first list has still to find are, as it finds them."""
         configs, records, outlet = family.configs, family.records, self._outlet
-
-        def render() -> None:
-            self._fleet.render_soon(family, chain(configs.items, family.units))
-            if records is not None and outlet is not None:
-                look = partial(self._fleet.do_soon, _look_for_orphans(family, records, outlet))
-                records.when_synced(family, look)
-
-        configs.when_synced(family, render)
+        self._fleet.render_soon(family, chain(configs.items, family.units))
+        if records is not None and outlet is not None:
+            look = partial(self._fleet.do_soon, _look_for_orphans(family, records, outlet))
+            configs.when_synced(family, lambda: records.when_synced(family, look))
 
     def _dropped(self, template_id: str, type_: str | None) -> None:
         """End the resources of a template that is no more; another template of that type takes its place."""

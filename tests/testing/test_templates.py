@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import pytest
 
 from ha_monitor import Settings, Status
+from ha_monitor.lang.template import Rendering, Template
 from ha_monitor.testing import MemoryEtcd, run
 from tests.support import site
 from tests.testing.fleet import TOLD_WITHIN, until
@@ -38,6 +40,29 @@ def ports(
 
 def port(id_: str, **fields: Any) -> dict[str, Any]:
     return {f"{PORTS}{id_}": site.envelope({"id": id_, **fields})}
+
+
+@virtual
+async def test_a_resource_that_a_first_list_finds_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are found first are rendered while the others are still listed."""
+    rendered: Counter[str] = Counter()
+    render = Template.render
+
+    def counted(template: Template, type_: str, id_: str, *read: Any) -> Rendering:
+        rendered[id_] += 1
+        return render(template, type_, id_, *read)
+
+    monkeypatch.setattr(Template, "render", counted)
+    etcd = MemoryEtcd()
+    etcd.txn(ports())
+    for number in range(3_000):  # more than are taken between two turns of the loop
+        etcd.txn(port(f"p{number}", line="l"))
+    async with etcd.monitor() as monitor:
+        await monitor.synced()
+        assert len(rendered) == 3_000
+        assert set(rendered.values()) == {1}
+        etcd.txn(ports({"field": "id"}))
+        await until(lambda: set(rendered.values()) == {2}, TOLD_WITHIN)
 
 
 @virtual
