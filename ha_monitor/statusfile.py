@@ -70,19 +70,21 @@ async def keep_status_file(monitor: HaMonitor, path: Path, *, remove: bool) -> N
 async def _follow(monitor: HaMonitor, file: _File) -> None:
     async with monitor.changes() as changes:
         await _until_synced(monitor, file)
-        seen: tuple[int, bool] | None = None
+        seen: object = None
+        vouches = False  # the file says that it is ready
         rests_until = 0.0  # on the loop's clock, which others' time spent counts in as ours does
         while not changes.ended:
             # The words of an outage go on changing with its retries; its first ones are kept.
-            now = monitor.generation, monitor.readiness().ready
+            ready = monitor.readiness().ready
+            now = monitor.generation, ready
             rests = rests_until - anyio.current_time()
             if now == seen:
                 if not file.date(monitor.proven_at):
                     seen = None  # somebody took it away, or its folder can't be written: the next write tells
-            elif rests <= 0 or (seen is not None and seen[1] != now[1]):
+            elif rests <= 0 or (vouches and not ready):
                 began = anyio.current_time()
                 if await _write(monitor, file):
-                    seen = now
+                    seen, vouches = now, ready
                     # A storm of changes to a large site is to cost a tenth of a core here.
                     rests_until = anyio.current_time() + 10 * (anyio.current_time() - began)
                 else:

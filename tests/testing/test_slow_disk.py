@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from ha_monitor import statusfile
+from ha_monitor import HaMonitor, statusfile
+from ha_monitor.model import Readiness
 from ha_monitor.testing import LoopClock, MemoryEtcd, run
 from tests.support import site
 from tests.testing.fleet import Fleet, until
@@ -61,10 +62,24 @@ def test_a_file_that_is_slow_to_write_is_dated_between_its_writes(tmp_path: Path
             await until(lambda: says()["resources"]["ha_interface"]["ha0"]["entries"]["primary"] == "UP", 12 * SLOW)
 
             fleet.etcd.freeze()
-            frozen_at = anyio.current_time()
             await until(lambda: not monitor.readiness().ready, 30)
             await until(lambda: not says()["ready"], 2 * SLOW)
-            assert writes[-1] > frozen_at
             tasks.cancel_scope.cancel()
+
+    run(main)
+
+
+def test_it_is_written_seldom_where_what_is_ready_goes_to_and_fro(
+    tmp_path: Path, writes: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        fleet = Fleet()
+        async with fleet.monitor() as monitor, anyio.create_task_group() as tasks:
+            await monitor.synced()
+            monkeypatch.setattr(HaMonitor, "readiness", lambda _: Readiness(int(anyio.current_time()) % 2 == 0, ""))
+            tasks.start_soon(lambda: statusfile.keep_status_file(monitor, tmp_path / "status.json", remove=False))
+            await anyio.sleep(100 * SLOW)
+            tasks.cancel_scope.cancel()
+        assert 5 < len(writes) <= 2 * 10
 
     run(main)
