@@ -266,14 +266,12 @@ class StateView(View):
 
     def _put(self, key: bytes, item: rpc.KeyValue) -> None:
         cell, state, revision = self._cells.get(key), self.read[item.value], item.mod_revision
-        if cell is not None or self._ahead:
+        if cell is not None or self.synced or self._ahead:
             self._change(key, cell, state, revision)
             return
         # Most of what a first list brings: what _change and _set come to here, without four calls for each.
         self._cells[key] = Cell(self, key, state, revision)
         self._there += 1
-        if self.on_record is not None and self.synced:
-            self.on_record(self._text(key))
 
     def _delete(self, key: bytes, revision: int) -> None:
         self._change(key, self._cells.get(key), None, revision)
