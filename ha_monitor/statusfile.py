@@ -30,7 +30,7 @@ from ha_monitor.text import legible, rfc3339
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ha_monitor.model import Resource
+    from ha_monitor.model import Readiness, Resource
     from ha_monitor.monitor import HaMonitor
 
 _LOOK = 0.5  # seconds between two looks at what no change tells: readiness, and problems
@@ -72,19 +72,19 @@ async def _follow(monitor: HaMonitor, file: _File) -> None:
         await _until_synced(monitor, file)
         seen: object = None
         vouches = False  # the file says that it is ready
-        rests_until = 0.0  # on the loop's clock, which others' time spent counts in as ours does
+        rests_until = 0.0  # on the loop's clock
         while not changes.ended:
             # The words of an outage go on changing with its retries; its first ones are kept.
-            ready = monitor.readiness().ready
-            now = monitor.generation, ready
+            readiness = monitor.readiness()
+            now = monitor.generation, readiness.ready
             rests = rests_until - anyio.current_time()
             if now == seen:
                 if not file.date(monitor.proven_at):
                     seen = None  # somebody took it away, or its folder can't be written: the next write tells
-            elif rests <= 0 or (vouches and not ready):
+            elif rests <= 0 or (vouches and not readiness.ready):
                 began = anyio.current_time()
-                if await _write(monitor, file):
-                    seen, vouches = now, ready
+                if await _write(monitor, readiness, file):
+                    seen, vouches = now, readiness.ready
                     # A storm of changes to a large site is to cost a tenth of a core here.
                     rests_until = anyio.current_time() + 10 * (anyio.current_time() - began)
                 else:
@@ -97,9 +97,9 @@ async def _follow(monitor: HaMonitor, file: _File) -> None:
             changes.take()
 
 
-async def _write(monitor: HaMonitor, file: _File) -> bool:
+async def _write(monitor: HaMonitor, readiness: Readiness, file: _File) -> bool:
     """Write what is so at this moment; tell whether that went well."""
-    readiness, proven_at = monitor.readiness(), monitor.proven_at
+    proven_at = monitor.proven_at
     proof = {"revision": monitor.revision, "proven_at": rfc3339(proven_at)}
     resources = await _resources(monitor)
     says = {"ready": readiness.ready, "reason": legible(readiness.reason), "resources": resources}
