@@ -6,7 +6,7 @@ whether it is ours to write at all.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from ha_monitor.publish.conflicts import Conflicts, Stirs
 from ha_monitor.publish.desire import Delete, Keep, Publish, Put, desire
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ha_monitor.clock import Clock, Timer
     from ha_monitor.evaluate.unit import Family, Unit
     from ha_monitor.publish.fence import Freezer, Mandate
-    from ha_monitor.watch.states import Cell
+    from ha_monitor.publish.transaction import Key
 
 LATE = 5.0
 """Seconds after etcd is heard again in which a write whose answer was lost may still land: a frozen member takes what
@@ -29,8 +29,6 @@ waits in its sockets as soon as it goes on."""
 
 LOOK_AGAIN = 0.25
 """Seconds after which a record whose comparison failed is looked at anew, should no event have done so."""
-
-Key: TypeAlias = "tuple[Family, str]"
 
 
 class Decider:
@@ -77,8 +75,7 @@ class Decider:
         if self.freezer is not None and self.freezer.of(family.type, id_) is not None:
             self._leave(key)  # whoever froze it may write it
             return None
-        cell = family.records.at(record)
-        standing = _value(cell)
+        standing, revision = family.records.standing(record)
         if id_ in family.unrendered.ids and id_ in family.units:
             return None  # what is known of it is out of date; once it is rendered anew, it is looked at again
         wanted = desire(family, id_, self._form, standing, self._state_timeout, now)
@@ -104,11 +101,13 @@ class Decider:
         if (self._foreign or self.resting or self._conflicts) and self._is_paused(key, wanted, now):  # hardly ever
             return None
         # The one who writes alone is put right by what it hears next, but what is deleted is not written again.
+        value = wanted.value if isinstance(wanted, Put) else None
         freezer = None if fence is None else self.freezer
-        grounds = () if fence is None and isinstance(wanted, Put) else grounds_of(family, id_, wanted, freezer)
+        grounds = () if fence is None and value is not None else grounds_of(family, id_, wanted, freezer)
         if grounds is None:
             return None  # another verdict is to come, and is heard of
-        return Write(family, id_, wanted, record, _revision(cell), family.configs.key(id_), since, fence, grounds)
+        config_key = family.configs.key(id_)
+        return Write(key, record, value, revision, config_key, wanted.config_revision, since, fence, grounds)
 
     def _look_at_its_end(self, key: Key, keep: Keep) -> None:
         if keep.seconds is not None:
@@ -207,7 +206,7 @@ class Decider:
     def changed(self, family: Family, id_: str) -> None:
         """Note that the watch brought another record than the one we knew."""
         sent = self._doubtful.get((family, id_))
-        if sent is None or family.records is None or _value(family.records.cell(id_)) != sent:
+        if sent is None or family.records is None or family.records.standing(family.records.key(id_))[0] != sent:
             self._not_ours(family, id_)
 
     def _not_ours(self, family: Family, id_: str) -> None:
@@ -220,59 +219,58 @@ class Decider:
 
     def refused(self, write: Write) -> None:
         """Note that a write did not land, since something that it compares is another one; have it looked at anew."""
-        family, id_ = key = write.family, write.id
+        family, id_ = write.of
         self.overheard(write)
-        self._doubtful.pop(key, None)
-        if key in self._foreign:
+        self._doubtful.pop(write.of, None)
+        if write.of in self._foreign:
             self._not_ours(family, id_)
         self.look_later(family, id_, LOOK_AGAIN)
 
     def overheard(self, write: Write) -> None:
         """Note what another hand did while a write was under way of which it is not known that it landed."""
-        cell = None if write.family.records is None else write.family.records.at(write.key)
-        if write.revision != _revision(cell):
-            self.changed(write.family, write.id)
+        family, id_ = write.of
+        if family.records is None or write.revision != family.records.standing(write.key)[1]:
+            self.changed(family, id_)
 
     def rest(self, write: Write, words: str) -> bool:
         """Have a record rest that etcd does not take; tells whether it is the first time."""
-        family, id_ = write.family, write.id
+        family, id_ = write.of
         is_new = id_ not in self.resting.of(family)
         self.look_later(family, id_, self.resting.note(family, id_, words, self._clock.monotonic()))
         return is_new
 
     def unanswered(self, write: Write) -> None:
         """Note that what became of a write is not known."""
-        if isinstance(write.wanted, Put):
-            key, value = (write.family, write.id), write.wanted.value
-            self._doubtful[key] = value
+        if write.value is not None:
+            self._doubtful[write.of] = write.value
             if self._heard:  # a single call was lost, or etcd was heard again while its writes paused
-                self._doubt_until_late([(key, value)])
+                self._doubt_until_late([(write.of, write.value)])
         self.overheard(write)
 
-    def wrote(self, write: Write, revision: int) -> None:
-        """Note that a write landed."""
-        family, id_, wanted = write.family, write.id, write.wanted
-        key = (family, id_)
-        self._doubtful.pop(key, None)
-        if self.resting:
-            for other in self.resting.taken(family, id_):
-                self._want(family, other)
-        assert family.records is not None  # noqa: S101 - want() let none other in
-        value = wanted.value if isinstance(wanted, Put) else None
-        unit = family.units.get(id_)
-        if unit is not None:
-            unit.vouched = value is not None
-        if key in self._foreign:
-            self._foreign.discard(key)
-            if value is not None:
-                self._conflict(key, self._clock.monotonic())
-        if not family.records.written(write.key, value, revision):
-            self._not_ours(family, id_)
-            self._want(family, id_)
-        elif value is None:
-            self._want(family, id_)  # it may be gone for good now, and forgotten
-        if family.heir is not None:
-            self._want(family.heir, id_)  # who knows of no write of ours
+    def wrote(self, writes: Iterable[Write], revision: int) -> None:
+        """Note that writes landed."""
+        for write in writes:
+            key, value = write.of, write.value
+            family, id_ = key
+            self._doubtful.pop(key, None)
+            if self.resting:
+                for other in self.resting.taken(family, id_):
+                    self._want(family, other)
+            assert family.records is not None  # noqa: S101 - want() let none other in
+            unit = family.units.get(id_)
+            if unit is not None:
+                unit.vouched = value is not None
+            if key in self._foreign:
+                self._foreign.discard(key)
+                if value is not None:
+                    self._conflict(key, self._clock.monotonic())
+            if not family.records.written(write.key, value, revision):
+                self._not_ours(family, id_)
+                self._want(family, id_)
+            elif value is None:
+                self._want(family, id_)  # it may be gone for good now, and forgotten
+            if family.heir is not None:
+                self._want(family.heir, id_)  # who knows of no write of ours
 
     def hear(self, heard: bool) -> None:
         """Note whether etcd is heard: what it has not taken soon after it is again, it never will."""
@@ -288,13 +286,3 @@ class Decider:
             if self._doubtful.get(key) is value:  # what was sent since has a time of its own
                 del self._doubtful[key]
                 self._want(*key)
-
-
-def _value(cell: Cell | None) -> bytes | None:
-    """Give the record that stands at a key."""
-    return None if cell is None or cell.state is None else cell.state.raw
-
-
-def _revision(cell: Cell | None) -> int:
-    """Give the revision of the last change of a key that we know of."""
-    return 0 if cell is None else cell.revision

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 from ha_monitor.publish.transaction import Batch
 
 if TYPE_CHECKING:
-    from ha_monitor.evaluate.unit import Family
     from ha_monitor.publish.decider import Decider
     from ha_monitor.publish.queue import FairQueue
-    from ha_monitor.publish.transaction import Write
+    from ha_monitor.publish.transaction import Key, Write
 
 LOOKS = 1_000
 """Records decided on in one go: a few milliseconds."""
 
 
 def fill(
-    queue: FairQueue, room: int, records: Decider, in_flight: dict[tuple[Family, str], Write], now: float
+    queue: FairQueue, room: int, records: Decider, in_flight: dict[Key, Write], now: float
 ) -> tuple[Batch | None, int]:
     """Give the next transaction, where there is one, and how many records were decided on for it.
 
@@ -26,27 +25,27 @@ def fill(
     :param now: monotonic seconds.
     """
     batch, rests = Batch(room=room), records.resting
-    waiting: dict[tuple[Family, str], float] = {}
+    waiting: dict[Key, float] = {}
     looked = 0
-    while queue and looked < LOOKS:
-        family, id_, since = queue.pop()
+    for family, id_, since in queue.take():
         key = (family, id_)
         if key in in_flight:
             waiting[key] = since
             continue
         looked += 1
         write = records.decide(family, id_, since, now)
-        if write is None:
-            continue
-        if batch.contradicts(write):
-            waiting[key] = since
-            continue
-        alone = bool(rests) and id_ in rests.of(family)  # what was refused holds up no other a second time
-        if (alone and batch.writes) or not batch.add(write):
-            queue.put_back(family, id_, since)
-            break
-        in_flight[key] = write
-        if alone:
+        if write is not None:
+            alone = bool(rests) and id_ in rests.of(family)  # what was refused holds up no other a second time
+            if batch.contradicts(write):
+                waiting[key] = since
+            elif (alone and batch.writes) or not batch.add(write):
+                queue.put_back(family, id_, since)
+                break
+            else:
+                in_flight[key] = write
+                if alone:
+                    break
+        if looked == LOOKS:
             break
     for (family, id_), since in waiting.items():
         queue.put(family, id_, since)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ha_monitor.faultlog import FaultLog
     from ha_monitor.publish.desire import Publish
     from ha_monitor.publish.queues import Lane
-    from ha_monitor.publish.transaction import Batch, Write
+    from ha_monitor.publish.transaction import Batch, Key, Write
 
 IN_FLIGHT = 16
 """Transactions under way at once. Three keep etcd and us busy; in a storm of somebody else's writes, which has as many
@@ -65,7 +65,7 @@ class Publisher:
         self.latency = Histogram()
         """From the first wish for another record to etcd's answer."""
         self._pending = Queues(self.records.resting)
-        self._in_flight: dict[tuple[Family, str], Write] = {}
+        self._in_flight: dict[Key, Write] = {}
         self._fault = ""
         """Why the last transaction failed; empty where etcd took it, or refused what was in it."""
         self._refusal = ""
@@ -204,12 +204,12 @@ class Publisher:
         self._backoff.reset()
         now = self._clock.monotonic()
         self.published += len(written)
-        in_flight, observe, wrote = self._in_flight, self.latency.observe, self.records.wrote
+        in_flight, observe = self._in_flight, self.latency.observe
         for write in batch.writes:
-            del in_flight[write.family, write.id]
+            del in_flight[write.of]
         for write in written:
             observe(now - write.since)
-            wrote(write, revision)
+        self.records.wrote(written, revision)
         if len(written) < len(batch.writes):
             for write in set(batch.writes).difference(written):
                 self.records.refused(write)
@@ -224,15 +224,17 @@ class Publisher:
         self._backoff.reset()
         self._pending.refused(writes)
         for write in reversed(writes):  # those that were sent before are the next again, in their order
-            del self._in_flight[write.family, write.id]
+            family, id_ = write.of
+            del self._in_flight[write.of]
             self.records.overheard(write)
             if len(writes) > 1:
-                self._pending.of(write.family).put_back(write.family, write.id, write.since)
+                self._pending.of(family).put_back(family, id_, write.since)
         if len(writes) == 1:
             (write,) = writes
+            family, id_ = write.of
             if self.records.rest(write, str(error)):
                 self._refusal = str(error)
-            self._faults.note(error, f"{write.family.type}/{write.id}")
+            self._faults.note(error, f"{family.type}/{id_}")
 
     async def _failed(self, batch: list[Write], error: EtcdError) -> None:
         self._fault = str(error)
@@ -244,6 +246,7 @@ class Publisher:
             await anyio.sleep(self._pause_ends - now)
         finally:
             for write in batch:
-                del self._in_flight[write.family, write.id]
+                family, id_ = write.of
+                del self._in_flight[write.of]
                 self.records.unanswered(write)
-                self._pending.of(write.family).put(write.family, write.id, write.since)
+                self._pending.of(family).put(family, id_, write.since)

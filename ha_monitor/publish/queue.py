@@ -9,6 +9,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ha_monitor.evaluate.unit import Family
 
 
@@ -17,11 +19,14 @@ class FairQueue:
 
     def __init__(self) -> None:
         self._families: OrderedDict[Family, OrderedDict[str, float]] = OrderedDict()  # a dict is slow to give its first
-        self._length = 0
+
+    def __bool__(self) -> bool:
+        """Whether any waits."""
+        return bool(self._families)
 
     def __len__(self) -> int:
         """How many wait."""
-        return self._length
+        return sum(map(len, self._families.values()))
 
     def put(self, family: Family, id_: str, since: float) -> None:
         """Have a record wait; one that waits already does so since then."""
@@ -30,30 +35,26 @@ class FairQueue:
             ids = self._families[family] = OrderedDict()
         if id_ not in ids:
             ids[id_] = since
-            self._length += 1
 
     def put_back(self, family: Family, id_: str, since: float) -> None:
         """Have a record wait that was taken and did not fit: it is the next of its type."""
         self.put(family, id_, since)
         self._families[family].move_to_end(id_, last=False)
 
-    def pop(self) -> tuple[Family, str, float]:
-        """Take the next one. Raises ``StopIteration`` where none waits."""
+    def take(self) -> Iterator[tuple[Family, str, float]]:
+        """Take one after the other, as long as they are asked for."""
         families = self._families
-        family = next(iter(families))
-        ids = families[family]
-        id_, since = ids.popitem(last=False)
-        if not ids:
-            del families[family]
-        elif len(families) > 1:
-            families.move_to_end(family)
-        self._length -= 1
-        return family, id_, since
+        while families:
+            family, ids = next(iter(families.items()))
+            id_, since = ids.popitem(last=False)
+            if not ids:
+                del families[family]
+            elif len(families) > 1:
+                families.move_to_end(family)
+            yield family, id_, since
 
     def hand_over(self, family: Family, other: FairQueue) -> None:
         """Give all that wait of a type to another queue, in which none of it waits."""
         ids = self._families.pop(family, None)
         if ids is not None:
             other._families[family] = ids
-            self._length -= len(ids)
-            other._length += len(ids)

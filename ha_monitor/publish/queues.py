@@ -71,7 +71,7 @@ class Queues:
 
     def refused(self, writes: Sequence[Write]) -> None:
         """Note that a transaction was refused: its types are sent apart, and have less room."""
-        for family in {write.family for write in writes}:
+        for family in {write.of[0] for write in writes}:
             lane = self._lanes.get(family)
             if lane is None:
                 lane = self._lanes[family] = Lane(family)

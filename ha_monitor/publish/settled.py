@@ -128,8 +128,7 @@ class Settler:
         family = unit.family
         if self._form is None or family.records is None:
             return None, Keep()
-        cell = family.records.cell(unit.id)
-        standing = None if cell is None or cell.state is None else cell.state.raw
+        standing, _ = family.records.standing(family.records.key(unit.id))
         wanted = desire(family, unit.id, self._form, standing, self._state_timeout, math.inf)
         if isinstance(wanted, Keep) and unit.problem is None and not unit.foreign:
             record = record_of(statuses, unit.version, self._form)
@@ -143,8 +142,8 @@ class Settler:
             return
         for id_ in family.records.ids():
             if id_ not in family.units and (family.type, id_) not in frozen:
-                cell = family.records.cell(id_)
-                standing = None if cell is None or cell.state is None else cell.state.raw
+                key = family.records.key(id_)
+                standing, _ = family.records.standing(key)
                 gone = desire(family, id_, self._form, standing, self._state_timeout, math.inf)
                 if isinstance(gone, Delete):
-                    yield family.records.key(id_)
+                    yield key

@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from aetcd import rpc
 from msgspec import Struct
 
-from ha_monitor.publish.desire import Put
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ha_monitor.etcd.client import EtcdClient
     from ha_monitor.evaluate.unit import Family
-    from ha_monitor.publish.desire import Delete
     from ha_monitor.publish.fence import Fence
 
 COMPARISONS_IN_A_TRANSACTION = 128
@@ -29,35 +26,39 @@ BYTES_IN_A_TRANSACTION = 1 << 20
 
 _MOD, _CREATE = rpc.Compare.CompareTarget.MOD, rpc.Compare.CompareTarget.CREATE
 
+Key: TypeAlias = "tuple[Family, str]"
+"""Which record: its type, and the id of its resource."""
+
 Comparison: TypeAlias = "tuple[int, bytes, int]"
 """Which of a key's revisions (of its creation, of its last change), the key, and what it must be; 0: no such key."""
 
 
 class Write(Struct, frozen=True):
-    """One record's part: what is wanted of ``key``, the revision it was last seen at, and the key of its config."""
+    """One record's part: what is to stand at ``key`` (``None``: nothing), and the revision it was last seen at.
 
-    family: Family
-    id: str
-    wanted: Put | Delete
+    It is of the resource ``of``, whose config is at ``config_revision`` (0: is not there).
+    """
+
+    of: Key
     key: bytes
+    value: bytes | None
     revision: int
     config_key: bytes
+    config_revision: int
     since: float
     """When it was first asked for, in monotonic seconds."""
     fence: Fence | None = None
     grounds: tuple[tuple[bytes, int], ...] = ()
     """What it goes by beside its config, each key with its revision (0: it is not there)."""
 
-    @property
     def comparisons(self) -> list[Comparison]:
-        """What must be so for it to land.
+        """Give what must be so for it to land.
 
         The config must be as it was rendered. A record is deleted only as we saw it; a put needs no such comparison,
         since what should stand there does not hang on what stood there.
         """
-        wanted = self.wanted
-        comparisons = [(_MOD, self.config_key, wanted.config_revision)]
-        if not isinstance(wanted, Put):
+        comparisons = [(_MOD, self.config_key, self.config_revision)]
+        if self.value is None:
             comparisons.append((_MOD, self.key, self.revision))
         if self.fence is not None:
             comparisons.append((_CREATE, self.fence.key, self.fence.revision))
@@ -92,8 +93,8 @@ class Batch:
         All comparisons come before all writes: it would be out of date at the very revision that it is written at. And
         etcd refuses a transaction that puts a key twice.
         """
-        key, written = write.key, self._written
-        if key in self._grounds or key in written:
+        written = self._written
+        if write.key in written or write.key in self._grounds:
             return True
         return bool(write.grounds) and not written.isdisjoint([ground for ground, _ in write.grounds])
 
@@ -102,43 +103,43 @@ class Batch:
 
         The request is filled in place, since every message that is handed over is copied.
         """
-        more = write.comparisons
+        more, key, value, writes = write.comparisons(), write.key, write.value, self.writes
         shares = len(more) > 1  # others go by some of it as well, and two parameters may be found in one config
         if shares:
             more = [comparison for comparison in dict.fromkeys(more) if comparison not in self._shared]
-        wanted = write.wanted
-        value = wanted.value if isinstance(wanted, Put) else b""
-        size = self._bytes + len(write.key) + len(value)
-        room = COMPARISONS_IN_A_TRANSACTION - len(self._compare)
-        if len(more) > room or len(self.writes) == self._room or (size > BYTES_IN_A_TRANSACTION and self.writes):
+        size = self._bytes + len(key) + (0 if value is None else len(value))
+        if (
+            len(self._compare) + len(more) > COMPARISONS_IN_A_TRANSACTION
+            or len(writes) == self._room
+            or (size > BYTES_IN_A_TRANSACTION and writes)
+        ):
             return False
-        if shares:
-            self._shared.update(more)
-        for target, key, revision in more:
-            size += len(key)
+        for target, compared, revision in more:
+            size += len(compared)
             compare = self._compare.add()  # EQUAL is the default result
             compare.target = target
-            compare.key = key
+            compare.key = compared
             if target == _MOD:
                 compare.mod_revision = revision
             else:
                 compare.create_revision = revision
         self._bytes = size
-        if isinstance(wanted, Put):
-            put = self._success.add().request_put
-            put.key = write.key
-            put.value = value
+        if value is None:
+            self._success.add().request_delete_range.key = key
         else:
-            self._success.add().request_delete_range.key = write.key
-        if write.grounds:
-            self._grounds.update([key for key, _ in write.grounds])
-        self._written.add(write.key)
-        self.writes.append(write)
+            put = self._success.add().request_put
+            put.key = key
+            put.value = value
+        if shares:
+            self._shared.update(more)
+            self._grounds.update([ground for ground, _ in write.grounds])
+        self._written.add(key)
+        writes.append(write)
         return True
 
     def _all_compared(self) -> Iterable[Comparison]:
         """Give what is compared, each once: a config that another goes by, too, may be in the request twice."""
-        return dict.fromkeys([comparison for write in self.writes for comparison in write.comparisons])
+        return dict.fromkeys([comparison for write in self.writes for comparison in write.comparisons()])
 
     def question(self) -> rpc.TxnRequest:
         """Build a transaction that reads what this one compares."""
@@ -158,7 +159,7 @@ class Batch:
             found = 0 if not kvs else kvs[0].mod_revision if target == _MOD else kvs[0].create_revision
             if found == revision:
                 true.add(comparison)
-        return [write for write in self.writes if true.issuperset(write.comparisons)]
+        return [write for write in self.writes if true.issuperset(write.comparisons())]
 
 
 async def commit(client: EtcdClient, batch: Batch) -> tuple[Sequence[Write], int]:

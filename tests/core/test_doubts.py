@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ha_monitor.evaluate.unit import Family
 from ha_monitor.publish.decider import LATE, Decider
-from ha_monitor.publish.desire import Publish, Put
+from ha_monitor.publish.desire import Publish
 from ha_monitor.publish.transaction import Write
 from ha_monitor.testing import LoopClock
 from ha_monitor.watch.views import KeyView
@@ -54,8 +54,9 @@ class Doubter:
         self._family = Family("ha_interface", KeyView("/config/v2.0/ha_interfaces/"), None)
 
     def unanswered(self) -> None:
-        put = Put(bytes(bytearray(b'{"primary":"UP","version":1}')), 7)
-        self.decider.unanswered(Write(self._family, "a", put, b"/monitoring/a", 0, b"/config/a", self.clock.now))
+        record = bytes(bytearray(b'{"primary":"UP","version":1}'))
+        of = (self._family, "a")
+        self.decider.unanswered(Write(of, b"/monitoring/a", record, 0, b"/config/a", 7, self.clock.now))
 
     def sent_in_vain(self) -> None:
         self.decider.hear(False)

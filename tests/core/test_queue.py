@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import islice
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,12 +22,13 @@ def test_types_take_turns_and_a_record_asked_for_again_keeps_its_place() -> None
     queue.put(quiet, "a", 2.0)
     queue.put(storm, "0", 3.0)
     assert len(queue) == 1_001
-    assert [queue.pop() for _ in range(3)] == [(storm, "0", 1.0), (quiet, "a", 2.0), (storm, "1", 1.0)]
-    while queue:
-        queue.pop()
+    assert list(islice(queue.take(), 3)) == [(storm, "0", 1.0), (quiet, "a", 2.0), (storm, "1", 1.0)]
+    assert len(list(queue.take())) == 998
     assert len(queue) == 0
+    assert not queue
     queue.put(quiet, "a", 4.0)
-    assert queue.pop() == (quiet, "a", 4.0)
+    assert queue
+    assert next(queue.take()) == (quiet, "a", 4.0)
 
 
 def test_a_type_is_handed_over_as_it_waits() -> None:
@@ -39,8 +41,8 @@ def test_a_type_is_handed_over_as_it_waits() -> None:
     queue.hand_over(one, apart)
     assert (len(queue), len(apart)) == (1, 3)
     apart.put(one, "b", 3.0)
-    assert [apart.pop() for _ in range(3)] == [(one, id_, 1.0) for id_ in "abc"]
-    assert queue.pop() == (other, "d", 2.0)
+    assert list(apart.take()) == [(one, id_, 1.0) for id_ in "abc"]
+    assert next(queue.take()) == (other, "d", 2.0)
 
 
 @given(st.lists(st.none() | st.lists(st.sampled_from("abcdef")), max_size=30))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 from aetcd import rpc
+from msgspec.structs import replace
 
 from ha_monitor.etcd.faults import classify, is_about_the_request
 from ha_monitor.evaluate.unit import Family
-from ha_monitor.publish.desire import Delete, Put
 from ha_monitor.publish.fence import Fence
 from ha_monitor.publish.transaction import BYTES_IN_A_TRANSACTION, COMPARISONS_IN_A_TRANSACTION, Batch, Write
 from ha_monitor.watch.views import KeyView
@@ -29,9 +29,9 @@ def kv(etcd: Etcd) -> Iterator[rpc.KVStub]:
 
 
 def write(id_: str, config_revision: int, *, delete: int | None = None, value: bytes = b'{"primary":"UP"}') -> Write:
-    wanted = Put(value, config_revision) if delete is None else Delete(config_revision)
-    family = Family("ha_interface", KeyView(CONFIG), None)
-    return Write(family, id_, wanted, (RECORD + id_).encode(), delete or 0, (CONFIG + id_).encode(), 0.0)
+    of = (Family("ha_interface", KeyView(CONFIG), None), id_)
+    key, config_key = (RECORD + id_).encode(), (CONFIG + id_).encode()
+    return Write(of, key, value if delete is None else None, delete or 0, config_key, config_revision, 0.0)
 
 
 def test_those_whose_comparisons_hold_are_told_from_the_others(etcd: Etcd, kv: rpc.KVStub) -> None:
@@ -47,17 +47,14 @@ def test_those_whose_comparisons_hold_are_told_from_the_others(etcd: Etcd, kv: r
     batch = Batch(writes)
     assert not kv.Txn(batch.request).succeeded
     hold = batch.holding(kv.Txn(batch.question()))
-    assert [each.id for each in hold] == ["a", "c"]
+    assert [each.of[1] for each in hold] == ["a", "c"]
     assert kv.Txn(Batch(hold).request).succeeded
     assert etcd.items(RECORD) == {RECORD + "a": b'{"primary":"UP"}', RECORD + "d": b"{}"}
 
 
 def fenced(id_: str, config: int, fence: Fence, *states: tuple[str, int]) -> Write:
-    plain = write(id_, config)
-    return Write(
-        plain.family, plain.id, plain.wanted, plain.key, 0, plain.config_key, 0.0, fence,
-        tuple((key.encode(), revision) for key, revision in states),
-    )  # fmt: skip
+    grounds = tuple((key.encode(), revision) for key, revision in states)
+    return replace(write(id_, config), fence=fence, grounds=grounds)
 
 
 def test_a_record_of_a_group_hangs_on_its_shard_and_on_all_that_it_goes_by(etcd: Etcd, kv: rpc.KVStub) -> None:
@@ -80,17 +77,14 @@ def test_a_record_of_a_group_hangs_on_its_shard_and_on_all_that_it_goes_by(etcd:
     batch = Batch(writes)
     assert not kv.Txn(batch.request).succeeded
     hold = batch.holding(kv.Txn(batch.question()))
-    assert [each.id for each in hold] == ["right", "again"]
+    assert [each.of[1] for each in hold] == ["right", "again"]
     assert kv.Txn(Batch(hold).request).succeeded
     for wrong in (writes[5], writes[6], writes[2], writes[4]):
         assert not kv.Txn(Batch([wrong]).request).succeeded
 
 
 def record_of(id_: str, *grounds: tuple[bytes, int], fence: Fence | None = None, delete: bool = False) -> Write:
-    plain = write(id_, 1, delete=1 if delete else None)
-    return Write(
-        plain.family, plain.id, plain.wanted, plain.key, plain.revision, plain.config_key, 0.0, fence, tuple(grounds)
-    )
+    return replace(write(id_, 1, delete=1 if delete else None), fence=fence, grounds=grounds)
 
 
 def test_what_many_go_by_is_compared_once() -> None:
