@@ -28,10 +28,11 @@ def changes_of(unit: Unit, gone: Iterable[Entry], at: float) -> list[Change]:
     for entry in unit.entries:
         old, new = entry.shown, entry.status if entry.damper is None else entry.counts
         if old is not new:
-            revision = entry.revision
+            revision = entry.revision()
             if revision < least:
                 revision = least
-            changes.append(Change(type_, id_, entry.name, old, new, status, active, revision, at, entry.why))
+            why = entry.reason if entry.damper is None else entry.why
+            changes.append(Change(type_, id_, entry.name, old, new, status, active, revision, at, why))
             entry.shown = new
             entry.since = at
     return changes

@@ -136,9 +136,8 @@ class Entry:
             return self.reason
         return f"flapping: {damper.damping.words}"
 
-    @property
     def revision(self) -> int:
-        """The etcd revision of the newest change among its states; one that never came was missing in a list."""
+        """Give the etcd revision of the newest change among its states; one that never came was missing in a list."""
         if self.more:
             return max(cell.revision or cell.view.absent for cell in self.cells)
         return 0 if self.cell is None else self.cell.revision or self.cell.view.absent

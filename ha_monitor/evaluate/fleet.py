@@ -20,6 +20,7 @@ from ha_monitor.errors import Problem
 from ha_monitor.evaluate.changes import changes_of
 from ha_monitor.evaluate.lookup import NotYet
 from ha_monitor.evaluate.unit import Family, Unit
+from ha_monitor.evaluate.verdict import TruthTable
 from ha_monitor.model import Status
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Fleet:
         self._settles: deque[Unit] = deque()
         self._chores: deque[Iterator[None]] = deque()
         self._waiting = 0
+        self._table = TruthTable()
         self._gone: dict[Unit, list[Entry]] = {}
         self._overdue: set[Entry] = set()
         self._damped: dict[Unit, Timer] = {}
@@ -124,6 +126,7 @@ class Fleet:
         until = time.perf_counter() + _SLICE
         changes: list[Change] = []
         wall = self._clock.time()
+        self.generation += 1
         while self._settles:  # first, since each is one change that somebody waits for
             self._settle(self._settles.popleft(), wall, changes)
             if time.perf_counter() > until:
@@ -153,8 +156,9 @@ class Fleet:
         """Have a verdict worked out."""
         if not unit.queued:
             unit.queued = True
+            if not self._settles:
+                self._work.set()
             self._settles.append(unit)
-            self._work.set()
 
     def expect(self, more: int) -> None:
         """Note that there are so many more resources (fewer, where negative) that have not been evaluated."""
@@ -328,7 +332,7 @@ class Fleet:
             self._replace(unit, ())
             self._note_problem(unit, None)
             unit.status, unit.active = Status.UNKNOWN, None
-            self._tell(unit, self._clock.time(), changes)
+            changes += changes_of(unit, self._gone.pop(unit, ()), self._clock.time())
             family.ended = max(family.ended, unit.revision)
             if unit.vouched:
                 (family.heir or family).leaving.add(id_)
@@ -349,10 +353,10 @@ class Fleet:
             return
         if damped:
             self._damp(unit)
-        if unit.judge(wall):
+        if unit.judge(self._table, wall):
             key = (unit.family.type, unit.status)
             self.transitions[key] = self.transitions.get(key, 0) + 1
-        self._tell(unit, wall, changes)
+        changes += changes_of(unit, self._gone.pop(unit, ()), wall)
         if unit.foreign and unit.vouched:
             unit.vouched = False
             unit.family.leaving.add(unit.id)
@@ -374,10 +378,6 @@ class Fleet:
         timer = self._damped.pop(unit, None)
         if timer is not None:
             timer.cancel()
-
-    def _tell(self, unit: Unit, wall: float, changes: list[Change]) -> None:
-        self.generation += 1
-        changes += changes_of(unit, self._gone.pop(unit, ()) if self._gone else (), wall)
 
 
 class _Waiting:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from ha_monitor.evaluate.damping import all_down, damp, give_up
 from ha_monitor.evaluate.renderings import Renderings
-from ha_monitor.evaluate.verdict import active, verdict
 from ha_monitor.model import Status
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
 
     from ha_monitor.clock import Timer
     from ha_monitor.evaluate.entry import Entry
+    from ha_monitor.evaluate.verdict import TruthTable
     from ha_monitor.lang.template import Template
     from ha_monitor.watch.states import StateView
     from ha_monitor.watch.views import KeyView
@@ -209,7 +209,7 @@ class Unit:
 
     def cause(self, entry: Entry) -> int:
         """Give the revision that an entry is by what it is."""
-        return max(entry.revision, self.revision)
+        return max(entry.revision(), self.revision)
 
     def told(self) -> dict[str, Status]:
         """Give the statuses of the entries as they were part of the last verdict, in template order."""
@@ -254,21 +254,22 @@ class Unit:
                     dues.append(damper.state.due)
         return min(dues, default=None)
 
-    def judge(self, wall: float) -> bool:
+    def judge(self, table: TruthTable, wall: float) -> bool:
         """Work out status and active side from the entries; with a problem there is nothing to be said.
 
         Tells whether the status is another one.
         """
+        entries = self.entries
         if self.problem:
             status, self.active = _UNKNOWN, None
         else:
             # Hardly any entry is damped, and to ask a property takes as long as all else here. So does a comprehension.
             statuses = []
-            for entry in self.entries:
+            for entry in entries:
                 statuses.append((entry.status if entry.damper is None else entry.counts) or _UNKNOWN)  # noqa: PERF401
-            status = verdict(statuses)
-            first = active(statuses)
-            self.active = None if first is None else self.entries[first].name
+            row = tuple(statuses)
+            status, first = table.get(row) or table[row]
+            self.active = None if first is None else entries[first].name
         if status is not self.status or not self.since:
             self.status = status
             self.since = wall

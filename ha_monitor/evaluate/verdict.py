@@ -1,4 +1,4 @@
-"""What the statuses of the entries make of the resource: the truth table, as two functions."""
+"""What the statuses of the entries make of the resource: the truth table, as two functions and by its rows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ha_monitor.model import Status
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+_ROWS = 1_024
 _UP, _DOWN, _FAIL, _UNKNOWN = Status.UP, Status.DOWN, Status.FAIL, Status.UNKNOWN
 
 
@@ -30,3 +31,18 @@ def verdict(entries: Collection[Status]) -> Status:
 def active(entries: Sequence[Status]) -> int | None:
     """Give the place of the first entry that is up: the active side; ``None`` where none is."""
     return entries.index(_UP) if _UP in entries else None
+
+
+class TruthTable(dict[tuple[Status, ...], tuple[Status, int | None]]):
+    """Its rows as they are met, each worked out once: resources are many, and what they come to is not.
+
+    ``table[statuses]`` are the resource's status and the place of its active side.
+    """
+
+    def __missing__(self, statuses: tuple[Status, ...]) -> tuple[Status, int | None]:
+        """Work a row out."""
+        row = (verdict(statuses), active(statuses))
+        if len(self) >= _ROWS:  # of resources with dozens of entries, there may be any number
+            self.clear()
+        self[statuses] = row
+        return row
