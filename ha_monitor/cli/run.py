@@ -167,7 +167,9 @@ def _log(changes: Sequence[Change] | Resync) -> None:
         log.warning("%d changes came faster than they could be logged", changes.missed)
         return
     for change in changes:
-        log.log(_level(change), "%s", _line(change), extra=_fields(change))
+        level = _level(change)
+        if log.isEnabledFor(level):
+            log.log(level, "%s", _line(change), extra=_fields(change))
 
 
 def _level(change: Change) -> int:
