@@ -191,7 +191,7 @@ class HaMonitor:
             )  # fmt: skip
             if settings.maintenance_prefix:
                 self._publisher.records.freezer = self._maintained
-            self._fleet.on_settled = self._publisher.want
+            self._fleet.on_settled = self._publisher.want_all
             if isinstance(self._watches, Watches) and isinstance(self._pulse, Pulse):
                 grounds = MonitorGrounds(self._fleet, self._pulse, self._publisher, self._synced)
                 self._member = open_member(settings, client, clock, self._watches, grounds, FaultLog(clock).note)

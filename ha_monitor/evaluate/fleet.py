@@ -20,7 +20,6 @@ from ha_monitor.errors import Problem
 from ha_monitor.evaluate.changes import changes_of
 from ha_monitor.evaluate.lookup import NotYet
 from ha_monitor.evaluate.unit import Family, Unit
-from ha_monitor.evaluate.verdict import TruthTable
 from ha_monitor.model import Status
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Fleet:
         self.transitions: dict[tuple[str, Status], int] = {}
         """How often a resource came to a status, by type and status."""
         self.on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
-        self.on_settled: Callable[[Family, str], None] = lambda family, id_: None
+        self.on_settled: Callable[[Sequence[tuple[Family, str]]], None] = lambda settled: None
         self.on_problem: Callable[[Unit], None] = lambda unit: None
         """Told where a resource's problem is another one, or over; ``problem`` says which it is."""
         self.on_idle: Callable[[], None] = lambda: None
@@ -78,7 +77,8 @@ class Fleet:
         self._settles: deque[Unit] = deque()
         self._chores: deque[Iterator[None]] = deque()
         self._waiting = 0
-        self._table = TruthTable()
+        self._settled: list[tuple[Family, str]] = []
+        """Verdicts that were worked out since anybody was told."""
         self._gone: dict[Unit, list[Entry]] = {}
         self._overdue: set[Entry] = set()
         self._damped: dict[Unit, Timer] = {}
@@ -130,7 +130,7 @@ class Fleet:
         while self._settles:  # first, since each is one change that somebody waits for
             self._settle(self._settles.popleft(), wall, changes)
             if time.perf_counter() > until:
-                self.on_changes(changes)
+                self._tell(changes)
                 return True
         for family in self.families.values():
             while family.unrendered and time.perf_counter() < until:
@@ -138,9 +138,15 @@ class Fleet:
         while self._chores and time.perf_counter() < until:
             if next(self._chores[0], True):
                 self._chores.popleft()
+        self._tell(changes)
+        return self._has_work
+
+    def _tell(self, changes: list[Change]) -> None:
+        settled, self._settled = self._settled, []
+        if settled:
+            self.on_settled(settled)
         if changes:
             self.on_changes(changes)
-        return self._has_work
 
     def render_soon(self, family: Family, ids: Iterable[str]) -> None:
         """Have resources rendered anew."""
@@ -336,7 +342,7 @@ class Fleet:
             family.ended = max(family.ended, unit.revision)
             if unit.vouched:
                 (family.heir or family).leaving.add(id_)
-        self.on_settled(family, id_)
+        self._settled.append((family, id_))
 
     # -- a verdict
 
@@ -353,14 +359,14 @@ class Fleet:
             return
         if damped:
             self._damp(unit)
-        if unit.judge(self._table, wall):
+        if unit.judge(wall):
             key = (unit.family.type, unit.status)
             self.transitions[key] = self.transitions.get(key, 0) + 1
         changes += changes_of(unit, self._gone.pop(unit, ()), wall)
         if unit.foreign and unit.vouched:
             unit.vouched = False
             unit.family.leaving.add(unit.id)
-        self.on_settled(unit.family, unit.id)
+        self._settled.append((unit.family, unit.id))
 
     def _damp(self, unit: Unit) -> None:
         now = self._clock.monotonic()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ha_monitor.evaluate.damping import all_down, damp, give_up
 from ha_monitor.evaluate.renderings import Renderings
+from ha_monitor.evaluate.verdict import judged
 from ha_monitor.model import Status
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
     from ha_monitor.clock import Timer
     from ha_monitor.evaluate.entry import Entry
-    from ha_monitor.evaluate.verdict import TruthTable
     from ha_monitor.lang.template import Template
     from ha_monitor.watch.states import StateView
     from ha_monitor.watch.views import KeyView
@@ -211,12 +211,12 @@ class Unit:
         """Give the revision that an entry is by what it is."""
         return max(entry.revision(), self.revision)
 
-    def told(self) -> dict[str, Status]:
-        """Give the statuses of the entries as they were part of the last verdict, in template order."""
-        told = {}
+    def told(self) -> tuple[tuple[str, Status], ...]:
+        """Give the names of the entries, each with its status in the last verdict, in template order."""
+        told = []
         for entry in self.entries:  # for each record anew: a comprehension is a call in Python 3.11
-            told[entry.name] = entry.shown or _UNKNOWN
-        return told
+            told.append((entry.name, entry.shown or _UNKNOWN))  # noqa: PERF401
+        return tuple(told)
 
     def grounds(self) -> tuple[tuple[bytes, int], ...] | None:
         """Give the keys that the last verdict goes by beside the config, each with its revision (0: it is not there).
@@ -254,7 +254,7 @@ class Unit:
                     dues.append(damper.state.due)
         return min(dues, default=None)
 
-    def judge(self, table: TruthTable, wall: float) -> bool:
+    def judge(self, wall: float) -> bool:
         """Work out status and active side from the entries; with a problem there is nothing to be said.
 
         Tells whether the status is another one.
@@ -267,8 +267,7 @@ class Unit:
             statuses = []
             for entry in entries:
                 statuses.append((entry.status if entry.damper is None else entry.counts) or _UNKNOWN)  # noqa: PERF401
-            row = tuple(statuses)
-            status, first = table.get(row) or table[row]
+            status, first = judged(tuple(statuses))
             self.active = None if first is None else entries[first].name
         if status is not self.status or not self.since:
             self.status = status

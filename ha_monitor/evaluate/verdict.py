@@ -1,7 +1,8 @@
-"""What the statuses of the entries make of the resource: the truth table, as two functions and by its rows."""
+"""What the statuses of the entries make of the resource: the truth table, as two functions."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ha_monitor.model import Status
@@ -9,7 +10,6 @@ from ha_monitor.model import Status
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-_ROWS = 1_024
 _UP, _DOWN, _FAIL, _UNKNOWN = Status.UP, Status.DOWN, Status.FAIL, Status.UNKNOWN
 
 
@@ -33,16 +33,7 @@ def active(entries: Sequence[Status]) -> int | None:
     return entries.index(_UP) if _UP in entries else None
 
 
-class TruthTable(dict[tuple[Status, ...], tuple[Status, int | None]]):
-    """Its rows as they are met, each worked out once: resources are many, and what they come to is not.
-
-    ``table[statuses]`` are the resource's status and the place of its active side.
-    """
-
-    def __missing__(self, statuses: tuple[Status, ...]) -> tuple[Status, int | None]:
-        """Work a row out."""
-        row = (verdict(statuses), active(statuses))
-        if len(self) >= _ROWS:  # of resources with dozens of entries, there may be any number
-            self.clear()
-        self[statuses] = row
-        return row
+@lru_cache(1_024)  # resources are many, and what they come to is not
+def judged(entries: tuple[Status, ...]) -> tuple[Status, int | None]:
+    """Give both."""
+    return verdict(entries), active(entries)

@@ -129,7 +129,7 @@ class Decider:
         """
         if unit is None or unit.vouched or standing is None or unit.problem is not None or unit.foreign or unit.missing:
             return
-        names = ("monitoring",) if self._form is Publish.GOHAN else list(unit.told())
+        names = ("monitoring",) if self._form is Publish.GOHAN else [entry.name for entry in unit.entries]
         unit.vouched = is_ours(standing, names)
 
     def _leave(self, key: Key) -> None:

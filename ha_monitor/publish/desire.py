@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
@@ -12,8 +13,6 @@ from ha_monitor.model import Status
 from ha_monitor.publish.record import esi_record, gohan_record, is_ours
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ha_monitor.evaluate.unit import Family
 
 
@@ -46,6 +45,7 @@ class Keep(Struct, frozen=True):
 Desire: TypeAlias = Put | Delete | Keep
 
 _KEEP = Keep()
+_FEW = 8  # entries; more are rare, and would let strangers decide how much memory is kept for them
 _UNKNOWN, _GOHAN = Status.UNKNOWN, Publish.GOHAN  # an enum's attributes are slow on Python 3.11
 
 
@@ -69,16 +69,21 @@ def desire(family: Family, id_: str, form: Publish, standing: bytes | None, stat
             return _KEEP
         left = unit.problem_since + state_timeout - now
         return Keep(left) if left > 0 else Delete(unit.config_revision)
-    record = record_of(unit.told(), unit.version, form)
+    told = unit.told()
+    record = (_record_of_few if len(told) <= _FEW else record_of)(told, unit.version, form)
     return _KEEP if record is None else Put(record, unit.config_revision)
 
 
-def record_of(statuses: Mapping[str, Status], version: int | None, form: Publish) -> bytes | None:
-    """Give the record of entries, by their names; ``None`` where none is due: one of them is UNKNOWN."""
+def record_of(told: tuple[tuple[str, Status], ...], version: int | None, form: Publish) -> bytes | None:
+    """Give the record of entries, by name and status; ``None`` where none is due: one of them is UNKNOWN."""
+    statuses = dict(told)
     bare = statuses.values()
     if version is None or _UNKNOWN in bare:
         return None
     return gohan_record(verdict(bare), version) if form is _GOHAN else esi_record(statuses, version)
+
+
+_record_of_few = lru_cache(1_024)(record_of)  # resources are many, and what is said of them is not
 
 
 def _claims(family: Family, standing: bytes, form: Publish) -> bool:

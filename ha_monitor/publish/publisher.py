@@ -83,9 +83,15 @@ class Publisher:
 
     def want(self, family: Family, id_: str) -> None:
         """Have a record looked at: its resource, its config or the record itself is another one."""
-        if family.records is not None:
-            self._pending.of(family).put(family, id_, self._clock.monotonic())
-            self._call_a_sender()
+        self.want_all(((family, id_),))
+
+    def want_all(self, records: Iterable[Key]) -> None:
+        """Have many looked at."""
+        now = self._clock.monotonic()
+        for family, id_ in records:
+            if family.records is not None:
+                self._pending.of(family).put(family, id_, now)
+        self._call_a_sender()
 
     def record_changed(self, family: Family, id_: str) -> None:
         """Note that the watch brought another record than the one we knew."""

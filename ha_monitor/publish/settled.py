@@ -100,7 +100,7 @@ class Settler:
         statuses = [entry.status for entry in entries.values()]
         first = active(statuses)
         key = (self._record_prefix(resource.type) + unit.id).encode("utf-8", "surrogateescape")
-        standing, wanted = self._record(unit, {name: entry.status for name, entry in entries.items()})
+        standing, wanted = self._record(unit, tuple([(name, entry.status) for name, entry in entries.items()]))
         if resource.maintenance is not None:
             wanted = Keep()
         return Outcome(
@@ -123,7 +123,7 @@ class Settler:
             return SettledEntry(Status.FAIL, entry.reason, entry.timeout)
         return SettledEntry(status, entry.reason)
 
-    def _record(self, unit: Unit, statuses: dict[str, Status]) -> tuple[bytes | None, Put | Delete | Keep]:
+    def _record(self, unit: Unit, told: tuple[tuple[str, Status], ...]) -> tuple[bytes | None, Put | Delete | Keep]:
         """Give what stands there, and what becomes of it."""
         family = unit.family
         if self._form is None or family.records is None:
@@ -131,7 +131,7 @@ class Settler:
         standing, _ = family.records.standing(family.records.key(unit.id))
         wanted = desire(family, unit.id, self._form, standing, self._state_timeout, math.inf)
         if isinstance(wanted, Keep) and unit.problem is None and not unit.foreign:
-            record = record_of(statuses, unit.version, self._form)
+            record = record_of(told, unit.version, self._form)
             if record is not None:
                 wanted = Put(record, unit.config_revision)
         return standing, wanted

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ha_monitor.evaluate.entry import Entry
 from ha_monitor.evaluate.unit import Family, Unit
-from ha_monitor.publish.desire import Delete, Keep, Publish, desire
+from ha_monitor.evaluate.verdict import verdict
+from ha_monitor.model import Status
+from ha_monitor.publish.desire import Delete, Keep, Publish, Put, desire
 from ha_monitor.watch.views import KeyView
 
 if TYPE_CHECKING:
     from ha_monitor.clock import Timer
-    from ha_monitor.evaluate.entry import Entry
 
 RECORD = b'{"primary":"UP","version":1}'
+STATUSES = st.sampled_from([Status.UP, Status.DOWN, Status.FAIL, Status.UNKNOWN])
 TIMEOUT = 60.0
 
 
@@ -77,3 +83,25 @@ def test_the_record_of_a_resource_that_ended_goes_at_once(family: Family) -> Non
     family.leaving.add("b")
     assert of(family, 110.0, "b") == Delete(0)
     assert of(family, 110.0, "b", standing=None) == Keep()
+
+
+@given(st.lists(STATUSES, min_size=1, max_size=12), st.none() | st.integers(0, 9), st.sampled_from(Publish))
+def test_a_record_says_what_was_told_last_of_few_entries_and_of_many(
+    statuses: list[Status], version: int | None, form: Publish
+) -> None:
+    family = Family("ha_interface", KeyView("/config/v2.0/ha_interfaces/"), None)
+    unit = family.units["a"] = Unit(family, "a", Host())
+    unit.missing, unit.version, unit.config_revision = 0, version, 7
+    unit.entries = tuple(Entry(f"entry-{number}", unit, None, TIMEOUT) for number in range(len(statuses)))
+    for _ in range(2):  # the second time it is known
+        for entry, status in zip(unit.entries, statuses, strict=True):
+            entry.shown = status
+        wanted = desire(family, "a", form, None, TIMEOUT, 0.0)
+        if version is None or Status.UNKNOWN in statuses:
+            assert wanted == Keep()
+        else:
+            told = {entry.name: status.value for entry, status in zip(unit.entries, statuses, strict=True)}
+            said = told if form is Publish.ESI else {"monitoring": verdict(statuses).value}
+            assert isinstance(wanted, Put)
+            assert (json.loads(wanted.value), wanted.config_revision) == (said | {"version": version}, 7)
+        statuses.reverse()
