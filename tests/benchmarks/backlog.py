@@ -29,14 +29,20 @@ async def rows(bench: Bench) -> list[Row]:
 
 
 async def followed(bench: Bench) -> list[Row]:
-    """The same of the product alone, and a storm that is followed as it comes."""
+    """The same of the product alone; and a storm, followed as it comes by product, floor and prototype."""
     changes, puts = _rows(bench)
-    storm = Row(f"storm of {bench.events:,} changes, as fast as etcd takes them → verdicts", "changes/s", None)
+    what = f"storm of {bench.events:,} changes, as fast as etcd takes them"
+    storms = {
+        "verdicts": Row(f"{what} → verdicts", "changes/s", None),
+        "nothing": Row(f"the same → {NOTHING}", "changes/s", None),
+        "prototype": Row("the same → the prototype", "changes/s", None),
+    }
     for _ in range(bench.rounds):
         changes.product.append(await rate(bench, "verdicts"))
         puts.product.append(await rate(bench, "verdicts", single=True))
-        storm.product.append(await rate(bench, "verdicts", frozen=False))
-    return [storm, changes, puts]
+        for role, storm in storms.items():
+            storm.product.append(await rate(bench, role, frozen=False))
+    return [*storms.values(), changes, puts]
 
 
 def _rows(bench: Bench, target: float | None = None, floor_is: str = "") -> tuple[Row, Row]:
