@@ -62,7 +62,8 @@ class Fleet:
         self.transitions: dict[tuple[str, Status], int] = {}
         """How often a resource came to a status, by type and status."""
         self.on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
-        self.on_settled: Callable[[Sequence[tuple[Family, str]]], None] = lambda settled: None
+        self.on_settled: Callable[[Sequence[tuple[Family, str]], float], None] = lambda settled, since: None
+        """Told which resources may have another verdict, or ended, and since when (monotonic seconds)."""
         self.on_problem: Callable[[Unit], None] = lambda unit: None
         """Told where a resource's problem is another one, or over; ``problem`` says which it is."""
         self.on_idle: Callable[[], None] = lambda: None
@@ -125,12 +126,11 @@ class Fleet:
         """Work for a few milliseconds; tells whether there is more to do."""
         until = time.perf_counter() + _SLICE
         changes: list[Change] = []
-        wall = self._clock.time()
-        self.generation += 1
+        wall, since = self._clock.time(), self._clock.monotonic()
         while self._settles:  # first, since each is one change that somebody waits for
             self._settle(self._settles.popleft(), wall, changes)
             if time.perf_counter() > until:
-                self._tell(changes)
+                self._tell(changes, since)
                 return True
         for family in self.families.values():
             while family.unrendered and time.perf_counter() < until:
@@ -138,13 +138,15 @@ class Fleet:
         while self._chores and time.perf_counter() < until:
             if next(self._chores[0], True):
                 self._chores.popleft()
-        self._tell(changes)
+        self._tell(changes, since)
         return self._has_work
 
-    def _tell(self, changes: list[Change]) -> None:
+    def _tell(self, changes: list[Change], since: float) -> None:
+        """Tell all that a slice came to, which took a few milliseconds."""
         settled, self._settled = self._settled, []
         if settled:
-            self.on_settled(settled)
+            self.generation += 1
+            self.on_settled(settled, since)
         if changes:
             self.on_changes(changes)
 

@@ -33,7 +33,7 @@ def active(entries: Sequence[Status]) -> int | None:
     return entries.index(_UP) if _UP in entries else None
 
 
-@lru_cache(1_024)  # resources are many, and what they come to is not
+@lru_cache(256)  # resources are many, and what they come to is not
 def judged(entries: tuple[Status, ...]) -> tuple[Status, int | None]:
     """Give both."""
     return verdict(entries), active(entries)

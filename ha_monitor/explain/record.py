@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ha_monitor.explain.report import Record, RecordState, Source
 from ha_monitor.model import Status
-from ha_monitor.publish.desire import Desire, Keep, Publish, Put, desire
+from ha_monitor.publish.desire import Desire, Keep, Publish, Put, RecordWriter, desire
 from ha_monitor.text import duration
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def explain_record(unit: Unit, key: str, around: Circumstances, now: float, *, n
     cell = records.cell(unit.id)
     standing = None if cell is None or cell.state is None else cell.state.raw
     revision = 0 if cell is None or cell.state is None else cell.revision
-    wanted = desire(unit.family, unit.id, around.form, standing, around.state_timeout, now)
+    wanted = desire(unit.family, unit.id, RecordWriter(around.form), standing, around.state_timeout, now)
     state, why = _judge(unit, wanted, standing, around, now)
     return Record(
         Source(key, None if numbered and revision else revision),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ha_monitor.publish.conflicts import Conflicts, Stirs
-from ha_monitor.publish.desire import Delete, Keep, Publish, Put, desire
+from ha_monitor.publish.desire import Delete, Keep, Publish, Put, RecordWriter, desire
 from ha_monitor.publish.fence import grounds_of
 from ha_monitor.publish.record import is_ours
 from ha_monitor.publish.resting import Resting
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ha_monitor.clock import Clock, Timer
     from ha_monitor.evaluate.unit import Family, Unit
     from ha_monitor.publish.fence import Freezer, Mandate
-    from ha_monitor.publish.transaction import Key
+    from ha_monitor.publish.transaction import RecordId
 
 LATE = 5.0
 """Seconds after etcd is heard again in which a write whose answer was lost may still land: a frozen member takes what
@@ -46,18 +46,18 @@ class Decider:
         self.freezer: Freezer | None = None
         """Says which records are frozen; ``None``: none is."""
         self._clock = clock
-        self._form = form
+        self._records = RecordWriter(form)
         self._state_timeout = state_timeout
         self._want = want
-        self._timed: dict[Key, tuple[float, Timer]] = {}
+        self._timed: dict[RecordId, tuple[float, Timer]] = {}
         """Records to be looked at later: when (monotonic seconds)."""
-        self._foreign: set[Key] = set()
+        self._foreign: set[RecordId] = set()
         """Records that another hand has changed, and that nobody has looked at since."""
-        self._doubtful: dict[Key, bytes] = {}
+        self._doubtful: dict[RecordId, Write] = {}
         """What we sent and got no answer to: it may stand there, now or in a moment."""
         self._heard = False
-        self._conflicts: Conflicts[Key] = Conflicts()
-        self._stirs: Stirs[Key] = Stirs()
+        self._conflicts: Conflicts[RecordId] = Conflicts()
+        self._stirs: Stirs[RecordId] = Stirs()
         self._ending: Timer | None = None
         """Until the next of the conflicts is over, and they are looked at."""
         self.generation = 0
@@ -78,7 +78,7 @@ class Decider:
         standing, revision = family.records.standing(record)
         if id_ in family.unrendered.ids and id_ in family.units:
             return None  # what is known of it is out of date; once it is rendered anew, it is looked at again
-        wanted = desire(family, id_, self._form, standing, self._state_timeout, now)
+        wanted = desire(family, id_, self._records, standing, self._state_timeout, now)
         right = False
         if isinstance(wanted, Put):
             right = wanted.value == standing
@@ -100,20 +100,20 @@ class Decider:
             return None
         if (self._foreign or self.resting or self._conflicts) and self._is_paused(key, wanted, now):  # hardly ever
             return None
-        # The one who writes alone is put right by what it hears next, but what is deleted is not written again.
         value = wanted.value if isinstance(wanted, Put) else None
         freezer = None if fence is None else self.freezer
+        # The one who writes alone is put right by what it hears next, but what is deleted is not written again.
         grounds = () if fence is None and value is not None else grounds_of(family, id_, wanted, freezer)
         if grounds is None:
             return None  # another verdict is to come, and is heard of
         config_key = family.configs.key(id_)
         return Write(key, record, value, revision, config_key, wanted.config_revision, since, fence, grounds)
 
-    def _look_at_its_end(self, key: Key, keep: Keep) -> None:
+    def _look_at_its_end(self, key: RecordId, keep: Keep) -> None:
         if keep.seconds is not None:
             self.look_later(*key, keep.seconds)
 
-    def _note(self, key: Key, wanted: Delete | Keep, standing: bytes | None) -> None:
+    def _note(self, key: RecordId, wanted: Delete | Keep, standing: bytes | None) -> None:
         family, id_ = key
         if standing is None and key not in self._doubtful:
             family.leaving.discard(id_)
@@ -129,16 +129,16 @@ class Decider:
         """
         if unit is None or unit.vouched or standing is None or unit.problem is not None or unit.foreign or unit.missing:
             return
-        names = ("monitoring",) if self._form is Publish.GOHAN else [entry.name for entry in unit.entries]
+        names = ("monitoring",) if self._records.form is Publish.GOHAN else [entry.name for entry in unit.entries]
         unit.vouched = is_ours(standing, names)
 
-    def _leave(self, key: Key) -> None:
+    def _leave(self, key: RecordId) -> None:
         """Forget what is known of a record that is not to be written, or not by us."""
         self._foreign.discard(key)
         if self.resting and self.resting.forget(*key):
             self.generation += 1
 
-    def _is_paused(self, key: Key, wanted: Put | Delete, now: float) -> bool:
+    def _is_paused(self, key: RecordId, wanted: Put | Delete, now: float) -> bool:
         pause = self.pause(*key)
         if pause:
             self.look_later(*key, pause)
@@ -154,7 +154,7 @@ class Decider:
         if self._stirs.too_many(key, now) or self._conflicts.goes_round(key, now):
             self._conflict(key, now, ours=True)
 
-    def _conflict(self, key: Key, now: float, *, ours: bool = False) -> None:
+    def _conflict(self, key: RecordId, now: float, *, ours: bool = False) -> None:
         """Note that another hand's write is put right, or that our own are too many."""
         self._conflicts.note(key, now, ours=ours)
         self.generation += 1
@@ -206,7 +206,7 @@ class Decider:
     def changed(self, family: Family, id_: str) -> None:
         """Note that the watch brought another record than the one we knew."""
         sent = self._doubtful.get((family, id_))
-        if sent is None or family.records is None or family.records.standing(family.records.key(id_))[0] != sent:
+        if sent is None or family.records is None or family.records.standing(sent.key)[0] != sent.value:
             self._not_ours(family, id_)
 
     def _not_ours(self, family: Family, id_: str) -> None:
@@ -229,7 +229,7 @@ class Decider:
     def overheard(self, write: Write) -> None:
         """Note what another hand did while a write was under way of which it is not known that it landed."""
         family, id_ = write.of
-        if family.records is None or write.revision != family.records.standing(write.key)[1]:
+        if family.records is not None and write.revision != family.records.standing(write.key)[1]:
             self.changed(family, id_)
 
     def rest(self, write: Write, words: str) -> bool:
@@ -242,9 +242,9 @@ class Decider:
     def unanswered(self, write: Write) -> None:
         """Note that what became of a write is not known."""
         if write.value is not None:
-            self._doubtful[write.of] = write.value
+            self._doubtful[write.of] = write
             if self._heard:  # a single call was lost, or etcd was heard again while its writes paused
-                self._doubt_until_late([(write.of, write.value)])
+                self._doubt_until_late([write])
         self.overheard(write)
 
     def wrote(self, writes: Iterable[Write], revision: int) -> None:
@@ -276,13 +276,13 @@ class Decider:
         """Note whether etcd is heard: what it has not taken soon after it is again, it never will."""
         self._heard = heard
         if heard and self._doubtful:
-            self._doubt_until_late(tuple(self._doubtful.items()))
+            self._doubt_until_late(tuple(self._doubtful.values()))
 
-    def _doubt_until_late(self, sent: Iterable[tuple[Key, bytes]]) -> None:
+    def _doubt_until_late(self, sent: Iterable[Write]) -> None:
         self._clock.call_later(LATE, lambda: self._no_longer_doubtful(sent))
 
-    def _no_longer_doubtful(self, sent: Iterable[tuple[Key, bytes]]) -> None:
-        for key, value in sent:
-            if self._doubtful.get(key) is value:  # what was sent since has a time of its own
-                del self._doubtful[key]
-                self._want(*key)
+    def _no_longer_doubtful(self, sent: Iterable[Write]) -> None:
+        for write in sent:
+            if self._doubtful.get(write.of) is write:  # what was sent since has a time of its own
+                del self._doubtful[write.of]
+                self._want(*write.of)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
@@ -15,12 +14,18 @@ from ha_monitor.publish.record import esi_record, gohan_record, is_ours
 if TYPE_CHECKING:
     from ha_monitor.evaluate.unit import Family
 
+_CACHED = 1_024
+_FEW, _SHORT = 8, 256  # entries of which a record is kept, and characters of their names
+
 
 class Publish(str, Enum):
     """The form of published records."""
 
     ESI = "esi"
     GOHAN = "gohan"
+
+
+_UNKNOWN, _GOHAN = Status.UNKNOWN, Publish.GOHAN  # an enum's attributes are slow on Python 3.11
 
 
 class Put(Struct, frozen=True, gc=False):
@@ -44,14 +49,46 @@ class Keep(Struct, frozen=True):
 
 Desire: TypeAlias = Put | Delete | Keep
 
+Told: TypeAlias = tuple[tuple[str, Status], ...]
+"""Entries by name and status, in template order."""
+
+
+class RecordWriter(dict[tuple[Told, "int | None"], "bytes | None"]):
+    """Writes records in one form: of entries and the version of their config, each distinct one once.
+
+    Resources are many, and what is said of them is not. ``writer[told, version]`` is ``None`` where no record is due:
+    an entry is UNKNOWN.
+    """
+
+    def __init__(self, form: Publish) -> None:
+        """Prepare."""
+        super().__init__()
+        self.form = form
+
+    def __missing__(self, said: tuple[Told, int | None]) -> bytes | None:
+        """Write one."""
+        told, version = said
+        statuses = dict(told)
+        bare = statuses.values()
+        if version is None or _UNKNOWN in bare:
+            return None
+        record = gohan_record(verdict(bare), version) if self.form is _GOHAN else esi_record(statuses, version)
+        if len(told) <= _FEW and sum(map(len, statuses)) <= _SHORT:  # else strangers would decide how much it takes
+            if len(self) >= _CACHED:
+                self.clear()
+            self[said] = record
+        return record
+
+
 _KEEP = Keep()
-_FEW = 8  # entries; more are rare, and would let strangers decide how much memory is kept for them
-_UNKNOWN, _GOHAN = Status.UNKNOWN, Publish.GOHAN  # an enum's attributes are slow on Python 3.11
 
 
-def desire(family: Family, id_: str, form: Publish, standing: bytes | None, state_timeout: float, now: float) -> Desire:
+def desire(
+    family: Family, id_: str, records: RecordWriter, standing: bytes | None, state_timeout: float, now: float
+) -> Desire:
     """Decide what should become of a record.
 
+    :param records: writes them.
     :param standing: the record that stands there, ``None`` where there is none.
     :param now: monotonic seconds.
     """
@@ -59,35 +96,23 @@ def desire(family: Family, id_: str, form: Publish, standing: bytes | None, stat
     if unit is None and id_ in family.unrendered.ids:
         return _KEEP  # a resource of which nothing is known so far, and whose record may be right
     if unit is None or (unit.foreign and not unit.missing):
-        ours = id_ in family.leaving or (unit is None and standing is not None and _claims(family, standing, form))
+        ours = id_ in family.leaving or (unit is None and standing is not None and _claims(family, standing, records))
         return Delete(family.configs.revision(id_)) if ours and standing is not None else _KEEP
     if unit.missing:
         return _KEEP
     if unit.problem is not None:
         ours = unit.vouched or id_ in family.leaving  # the latter: of a resource of that id that ended just before
-        if standing is None or not (ours or _claims(family, standing, form)):
+        if standing is None or not (ours or _claims(family, standing, records)):
             return _KEEP
         left = unit.problem_since + state_timeout - now
         return Keep(left) if left > 0 else Delete(unit.config_revision)
-    told = unit.told()
-    record = (_record_of_few if len(told) <= _FEW else record_of)(told, unit.version, form)
+    said = (unit.told(), unit.version)
+    record = records.get(said) or records[said]
     return _KEEP if record is None else Put(record, unit.config_revision)
 
 
-def record_of(told: tuple[tuple[str, Status], ...], version: int | None, form: Publish) -> bytes | None:
-    """Give the record of entries, by name and status; ``None`` where none is due: one of them is UNKNOWN."""
-    statuses = dict(told)
-    bare = statuses.values()
-    if version is None or _UNKNOWN in bare:
-        return None
-    return gohan_record(verdict(bare), version) if form is _GOHAN else esi_record(statuses, version)
-
-
-_record_of_few = lru_cache(1_024)(record_of)  # resources are many, and what is said of them is not
-
-
-def _claims(family: Family, standing: bytes, form: Publish) -> bool:
+def _claims(family: Family, standing: bytes, records: RecordWriter) -> bool:
     """Tell whether a record is of our making, by the template alone: the resource is gone, or can't be rendered."""
     if family.names is None:
         return False
-    return is_ours(standing, ("monitoring",) if form is Publish.GOHAN else family.names)
+    return is_ours(standing, ("monitoring",) if records.form is _GOHAN else family.names)

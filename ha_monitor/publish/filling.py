@@ -9,14 +9,14 @@ from ha_monitor.publish.transaction import Batch
 if TYPE_CHECKING:
     from ha_monitor.publish.decider import Decider
     from ha_monitor.publish.queue import FairQueue
-    from ha_monitor.publish.transaction import Key, Write
+    from ha_monitor.publish.transaction import RecordId, Write
 
 LOOKS = 1_000
 """Records decided on in one go: a few milliseconds."""
 
 
 def fill(
-    queue: FairQueue, room: int, records: Decider, in_flight: dict[Key, Write], now: float
+    queue: FairQueue, room: int, records: Decider, in_flight: dict[RecordId, Write], now: float
 ) -> tuple[Batch | None, int]:
     """Give the next transaction, where there is one, and how many records were decided on for it.
 
@@ -25,7 +25,7 @@ def fill(
     :param now: monotonic seconds.
     """
     batch, rests = Batch(room=room), records.resting
-    waiting: dict[Key, float] = {}
+    waiting: dict[RecordId, float] = {}
     looked = 0
     for family, id_, since in queue.take():
         key = (family, id_)

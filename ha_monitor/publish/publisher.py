@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ha_monitor.faultlog import FaultLog
     from ha_monitor.publish.desire import Publish
     from ha_monitor.publish.queues import Lane
-    from ha_monitor.publish.transaction import Batch, Key, Write
+    from ha_monitor.publish.transaction import Batch, RecordId, Write
 
 IN_FLIGHT = 16
 """Transactions under way at once. Three keep etcd and us busy; in a storm of somebody else's writes, which has as many
@@ -65,7 +65,7 @@ class Publisher:
         self.latency = Histogram()
         """From the first wish for another record to etcd's answer."""
         self._pending = Queues(self.records.resting)
-        self._in_flight: dict[Key, Write] = {}
+        self._in_flight: dict[RecordId, Write] = {}
         self._fault = ""
         """Why the last transaction failed; empty where etcd took it, or refused what was in it."""
         self._refusal = ""
@@ -83,14 +83,13 @@ class Publisher:
 
     def want(self, family: Family, id_: str) -> None:
         """Have a record looked at: its resource, its config or the record itself is another one."""
-        self.want_all(((family, id_),))
+        self.want_all(((family, id_),), self._clock.monotonic())
 
-    def want_all(self, records: Iterable[Key]) -> None:
-        """Have many looked at."""
-        now = self._clock.monotonic()
+    def want_all(self, records: Iterable[RecordId], since: float) -> None:
+        """Have many looked at, which may have to change ``since`` then (monotonic seconds)."""
         for family, id_ in records:
             if family.records is not None:
-                self._pending.of(family).put(family, id_, now)
+                self._pending.of(family).put(family, id_, since)
         self._call_a_sender()
 
     def record_changed(self, family: Family, id_: str) -> None:

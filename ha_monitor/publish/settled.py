@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ha_monitor.evaluate.verdict import active, verdict
 from ha_monitor.model import Status
-from ha_monitor.publish.desire import Delete, Keep, Publish, Put, desire, record_of
+from ha_monitor.publish.desire import Delete, Keep, Publish, Put, RecordWriter, Told, desire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -66,7 +66,7 @@ class Settler:
         :param form: ``None`` where nothing is published.
         :param record_prefix: gives where the records of a type are.
         """
-        self._form = form
+        self._records = None if form is None else RecordWriter(form)
         self._state_timeout = state_timeout
         self._record_prefix = record_prefix
 
@@ -89,7 +89,7 @@ class Settler:
                 resource = get(family.type, unit.id)
                 if resource is not None:
                     outcome = outcomes[family.type, unit.id] = self._outcome(unit, resource)
-                    if self._form is not None:  # else whatever stands there is somebody else's
+                    if self._records is not None:  # else whatever stands there is somebody else's
                         records[outcome.record_key] = outcome.record
                     reads.update(cell.key for entry in unit.entries for cell in entry.cells)
             records.update(dict.fromkeys(self._orphans(family, frozen)))
@@ -123,27 +123,27 @@ class Settler:
             return SettledEntry(Status.FAIL, entry.reason, entry.timeout)
         return SettledEntry(status, entry.reason)
 
-    def _record(self, unit: Unit, told: tuple[tuple[str, Status], ...]) -> tuple[bytes | None, Put | Delete | Keep]:
+    def _record(self, unit: Unit, told: Told) -> tuple[bytes | None, Put | Delete | Keep]:
         """Give what stands there, and what becomes of it."""
         family = unit.family
-        if self._form is None or family.records is None:
+        if self._records is None or family.records is None:
             return None, Keep()
         standing, _ = family.records.standing(family.records.key(unit.id))
-        wanted = desire(family, unit.id, self._form, standing, self._state_timeout, math.inf)
+        wanted = desire(family, unit.id, self._records, standing, self._state_timeout, math.inf)
         if isinstance(wanted, Keep) and unit.problem is None and not unit.foreign:
-            record = record_of(told, unit.version, self._form)
+            record = self._records[told, unit.version]
             if record is not None:
                 wanted = Put(record, unit.config_revision)
         return standing, wanted
 
     def _orphans(self, family: Family, frozen: frozenset[tuple[str, str]]) -> Iterable[bytes]:
         """Give the records of resources that are no more, and that go for that."""
-        if self._form is None or family.records is None:
+        if self._records is None or family.records is None:
             return
         for id_ in family.records.ids():
             if id_ not in family.units and (family.type, id_) not in frozen:
                 key = family.records.key(id_)
                 standing, _ = family.records.standing(key)
-                gone = desire(family, id_, self._form, standing, self._state_timeout, math.inf)
+                gone = desire(family, id_, self._records, standing, self._state_timeout, math.inf)
                 if isinstance(gone, Delete):
                     yield key

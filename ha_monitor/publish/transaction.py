@@ -26,8 +26,8 @@ BYTES_IN_A_TRANSACTION = 1 << 20
 
 _MOD, _CREATE = rpc.Compare.CompareTarget.MOD, rpc.Compare.CompareTarget.CREATE
 
-Key: TypeAlias = "tuple[Family, str]"
-"""Which record: its type, and the id of its resource."""
+RecordId: TypeAlias = "tuple[Family, str]"
+"""Which record: that of a resource, by type and id."""
 
 Comparison: TypeAlias = "tuple[int, bytes, int]"
 """Which of a key's revisions (of its creation, of its last change), the key, and what it must be; 0: no such key."""
@@ -39,7 +39,7 @@ class Write(Struct, frozen=True):
     It is of the resource ``of``, whose config is at ``config_revision`` (0: is not there).
     """
 
-    of: Key
+    of: RecordId
     key: bytes
     value: bytes | None
     revision: int

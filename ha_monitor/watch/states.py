@@ -276,7 +276,8 @@ class StateView(View):
         return (key for key in tuple(self._cells) if (cell := at(key)) is not None and cell.state is not None)
 
     def _put(self, key: bytes, item: rpc.KeyValue) -> None:
-        cell, state, revision = self._cells.get(key), self.read[item.value], item.mod_revision
+        value, revision = item.value, item.mod_revision
+        cell, state = self._cells.get(key), self.read.get(value) or self.read[value]
         if cell is not None or self.synced or self._ahead:
             self._change(key, cell, state, revision)
             return

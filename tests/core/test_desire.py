@@ -13,7 +13,7 @@ from ha_monitor.evaluate.entry import Entry
 from ha_monitor.evaluate.unit import Family, Unit
 from ha_monitor.evaluate.verdict import verdict
 from ha_monitor.model import Status
-from ha_monitor.publish.desire import Delete, Keep, Publish, Put, desire
+from ha_monitor.publish.desire import Delete, Keep, Publish, Put, RecordWriter, desire
 from ha_monitor.watch.views import KeyView
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def family() -> Family:
 
 
 def of(family: Family, now: float, id_: str = "a", standing: bytes | None = RECORD) -> object:
-    return desire(family, id_, Publish.ESI, standing, TIMEOUT, now)
+    return desire(family, id_, RecordWriter(Publish.ESI), standing, TIMEOUT, now)
 
 
 def test_a_record_of_ours_stands_for_the_state_timeout_once_there_is_a_problem(family: Family) -> None:
@@ -85,18 +85,24 @@ def test_the_record_of_a_resource_that_ended_goes_at_once(family: Family) -> Non
     assert of(family, 110.0, "b", standing=None) == Keep()
 
 
-@given(st.lists(STATUSES, min_size=1, max_size=12), st.none() | st.integers(0, 9), st.sampled_from(Publish))
+@given(
+    st.lists(STATUSES, min_size=1, max_size=12),
+    st.none() | st.integers(0, 9),
+    st.sampled_from(Publish),
+    st.sampled_from(["entry", "n" * 300]),
+)
 def test_a_record_says_what_was_told_last_of_few_entries_and_of_many(
-    statuses: list[Status], version: int | None, form: Publish
+    statuses: list[Status], version: int | None, form: Publish, name: str
 ) -> None:
     family = Family("ha_interface", KeyView("/config/v2.0/ha_interfaces/"), None)
     unit = family.units["a"] = Unit(family, "a", Host())
     unit.missing, unit.version, unit.config_revision = 0, version, 7
-    unit.entries = tuple(Entry(f"entry-{number}", unit, None, TIMEOUT) for number in range(len(statuses)))
-    for _ in range(2):  # the second time it is known
+    unit.entries = tuple(Entry(f"{name}-{number}", unit, None, TIMEOUT) for number in range(len(statuses)))
+    records = RecordWriter(form)
+    for _ in range(4):  # each twice: the second time it is known
         for entry, status in zip(unit.entries, statuses, strict=True):
             entry.shown = status
-        wanted = desire(family, "a", form, None, TIMEOUT, 0.0)
+        wanted = desire(family, "a", records, None, TIMEOUT, 0.0)
         if version is None or Status.UNKNOWN in statuses:
             assert wanted == Keep()
         else:
@@ -105,3 +111,14 @@ def test_a_record_says_what_was_told_last_of_few_entries_and_of_many(
             assert isinstance(wanted, Put)
             assert (json.loads(wanted.value), wanted.config_revision) == (said | {"version": version}, 7)
         statuses.reverse()
+
+
+def test_what_is_kept_of_records_is_bounded_whatever_strangers_name() -> None:
+    records = RecordWriter(Publish.GOHAN)
+    for version in range(3_000):
+        assert records[(("primary", Status.UP),), version] == b'{"monitoring":"UP","version":%d}' % version
+        assert len(records) <= 1_024
+    records.clear()
+    assert records[(("n" * 300, Status.UP),), 1] == b'{"monitoring":"UP","version":1}'
+    assert records[tuple((str(number), Status.UP) for number in range(9)), 1] == b'{"monitoring":"UP","version":1}'
+    assert not records

@@ -54,7 +54,7 @@ class Doubter:
         self._family = Family("ha_interface", KeyView("/config/v2.0/ha_interfaces/"), None)
 
     def unanswered(self) -> None:
-        record = bytes(bytearray(b'{"primary":"UP","version":1}'))
+        record = b'{"primary":"UP","version":1}'  # the same object each time, as what is written is kept
         of = (self._family, "a")
         self.decider.unanswered(Write(of, b"/monitoring/a", record, 0, b"/config/a", 7, self.clock.now))
 
