@@ -35,5 +35,5 @@ def active(entries: Sequence[Status]) -> int | None:
 
 @lru_cache(256)  # resources are many, and what they come to is not
 def judged(entries: tuple[Status, ...]) -> tuple[Status, int | None]:
-    """Give both."""
+    """Give the resource's status, and the place of its active side."""
     return verdict(entries), active(entries)

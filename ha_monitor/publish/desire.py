@@ -14,7 +14,7 @@ from ha_monitor.publish.record import esi_record, gohan_record, is_ours
 if TYPE_CHECKING:
     from ha_monitor.evaluate.unit import Family
 
-_CACHED = 1_024
+_KEPT = 1_024  # records
 _FEW, _SHORT = 8, 256  # entries of which a record is kept, and characters of their names
 
 
@@ -53,7 +53,7 @@ Told: TypeAlias = tuple[tuple[str, Status], ...]
 """Entries by name and status, in template order."""
 
 
-class RecordWriter(dict[tuple[Told, "int | None"], "bytes | None"]):
+class RecordWriter(dict[tuple[Told, int | None], bytes | None]):
     """Writes records in one form: of entries and the version of their config, each distinct one once.
 
     Resources are many, and what is said of them is not. ``writer[told, version]`` is ``None`` where no record is due:
@@ -74,7 +74,7 @@ class RecordWriter(dict[tuple[Told, "int | None"], "bytes | None"]):
             return None
         record = gohan_record(verdict(bare), version) if self.form is _GOHAN else esi_record(statuses, version)
         if len(told) <= _FEW and sum(map(len, statuses)) <= _SHORT:  # else strangers would decide how much it takes
-            if len(self) >= _CACHED:
+            if len(self) >= _KEPT:
                 self.clear()
             self[said] = record
         return record
