@@ -28,7 +28,8 @@ def describe(unit: Unit, seen: Seen, *, trouble: str | None, maintenance: Mainte
     :param ahead: how far the wall clock is ahead of the monotonic one, in seconds.
     """
     family, instead = unit.family, seen.instead
-    cell = None if family.records is None else family.records.cell(unit.id)
+    records = family.records
+    standing = None if records is None else records.standing(records.key(unit.id))[0]
     return Resource(
         type=family.type,
         id=unit.id,
@@ -39,7 +40,7 @@ def describe(unit: Unit, seen: Seen, *, trouble: str | None, maintenance: Mainte
         active=None if instead else unit.active,
         since=unit.since if instead is None else seen.since,
         problem=unit.problem or trouble,
-        published=None if cell is None or cell.state is None else read_record(cell.state.raw),
+        published=None if standing is None else read_record(standing),
         revision=seen.revision,
         proven_at=seen.proven_at,
         stale=seen.stale,

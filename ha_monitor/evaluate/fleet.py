@@ -79,7 +79,8 @@ class Fleet:
         self._chores: deque[Iterator[None]] = deque()
         self._waiting = 0
         self._settled: list[tuple[Family, str]] = []
-        """Verdicts that were worked out since anybody was told."""
+        self._changes: list[Change] = []
+        """Both: what a slice came to, until that is told at its end."""
         self._gone: dict[Unit, list[Entry]] = {}
         self._overdue: set[Entry] = set()
         self._damped: dict[Unit, Timer] = {}
@@ -125,25 +126,25 @@ class Fleet:
     def _slice(self) -> bool:
         """Work for a few milliseconds; tells whether there is more to do."""
         until = time.perf_counter() + _SLICE
-        changes: list[Change] = []
         wall, since = self._clock.time(), self._clock.monotonic()
         while self._settles:  # first, since each is one change that somebody waits for
-            self._settle(self._settles.popleft(), wall, changes)
+            self._settle(self._settles.popleft(), wall)
             if time.perf_counter() > until:
-                self._tell(changes, since)
+                self._tell(since)
                 return True
         for family in self.families.values():
             while family.unrendered and time.perf_counter() < until:
-                self._render(family, family.unrendered.pop(), changes)
+                self._render(family, family.unrendered.pop())
         while self._chores and time.perf_counter() < until:
             if next(self._chores[0], True):
                 self._chores.popleft()
-        self._tell(changes, since)
+        self._tell(since)
         return self._has_work
 
-    def _tell(self, changes: list[Change], since: float) -> None:
+    def _tell(self, since: float) -> None:
         """Tell all that a slice came to, which took a few milliseconds."""
         settled, self._settled = self._settled, []
+        changes, self._changes = self._changes, []
         if settled:
             self.generation += 1
             self.on_settled(settled, since)
@@ -209,11 +210,11 @@ class Fleet:
 
     # -- a config's life
 
-    def _render(self, family: Family, id_: str, changes: list[Change]) -> None:
+    def _render(self, family: Family, id_: str) -> None:
         if family.waiting:
             family.wait_no_more(id_)
         if family.template_id is None:
-            self._end(family, id_, changes)
+            self._end(family, id_)
             return
         try:
             envelope = family.configs.envelope(id_)
@@ -221,7 +222,7 @@ class Fleet:
             self._stumble(self._unit(family, id_), str(problem))
             return
         if envelope is None or envelope.ended:
-            self._end(family, id_, changes)
+            self._end(family, id_)
             return
         unit = self._unit(family, id_)
         name = str(envelope.body.get("name") or "")
@@ -328,7 +329,7 @@ class Fleet:
         for cell in entry.cells:
             cell.unhang(entry)
 
-    def _end(self, family: Family, id_: str, changes: list[Change]) -> None:
+    def _end(self, family: Family, id_: str) -> None:
         unit = family.units.pop(id_, None)
         if unit is not None:
             if not family.units:
@@ -340,7 +341,7 @@ class Fleet:
             self._replace(unit, ())
             self._note_problem(unit, None)
             unit.status, unit.active = Status.UNKNOWN, None
-            changes += changes_of(unit, self._gone.pop(unit, ()), self._clock.time())
+            self._changes += changes_of(unit, self._gone.pop(unit, ()), self._clock.time())
             family.ended = max(family.ended, unit.revision)
             if unit.vouched:
                 (family.heir or family).leaving.add(id_)
@@ -348,7 +349,7 @@ class Fleet:
 
     # -- a verdict
 
-    def _settle(self, unit: Unit, wall: float, changes: list[Change]) -> None:
+    def _settle(self, unit: Unit, wall: float) -> None:
         damped = unit.family.damped
         for entry in unit.entries:
             cell = entry.cell
@@ -364,7 +365,7 @@ class Fleet:
         if unit.judge(wall):
             key = (unit.family.type, unit.status)
             self.transitions[key] = self.transitions.get(key, 0) + 1
-        changes += changes_of(unit, self._gone.pop(unit, ()), wall)
+        self._changes += changes_of(unit, self._gone.pop(unit, ()), wall)
         if unit.foreign and unit.vouched:
             unit.vouched = False
             unit.family.leaving.add(unit.id)

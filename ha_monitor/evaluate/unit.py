@@ -259,16 +259,15 @@ class Unit:
 
         Tells whether the status is another one.
         """
-        entries = self.entries
         if self.problem:
             status, self.active = _UNKNOWN, None
         else:
             # Hardly any entry is damped, and to ask a property takes as long as all else here. So does a comprehension.
             statuses = []
-            for entry in entries:
+            for entry in self.entries:
                 statuses.append((entry.status if entry.damper is None else entry.counts) or _UNKNOWN)  # noqa: PERF401
             status, first = judged(tuple(statuses))
-            self.active = None if first is None else entries[first].name
+            self.active = None if first is None else self.entries[first].name
         if status is not self.status or not self.since:
             self.status = status
             self.since = wall

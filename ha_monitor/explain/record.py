@@ -42,9 +42,8 @@ def explain_record(unit: Unit, key: str, around: Circumstances, now: float, *, n
     records = unit.family.records
     if around.form is None or records is None:
         return Record(Source(key, None), None, None, "off", "nothing is published here (--publish none)")
-    cell = records.cell(unit.id)
-    standing = None if cell is None or cell.state is None else cell.state.raw
-    revision = 0 if cell is None or cell.state is None else cell.revision
+    standing, changed = records.standing(records.key(unit.id))
+    revision = 0 if standing is None else changed
     wanted = desire(unit.family, unit.id, RecordWriter(around.form), standing, around.state_timeout, now)
     state, why = _judge(unit, wanted, standing, around, now)
     return Record(

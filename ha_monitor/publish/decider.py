@@ -79,9 +79,9 @@ class Decider:
         if id_ in family.unrendered.ids and id_ in family.units:
             return None  # what is known of it is out of date; once it is rendered anew, it is looked at again
         wanted = desire(family, id_, self._records, standing, self._state_timeout, now)
-        right = False
+        value = None
         if isinstance(wanted, Put):
-            right = wanted.value == standing
+            value = wanted.value
             family.units[id_].vouched = True  # from here on: an answer may get lost, and the record stand there
             family.leaving.discard(id_)
         else:
@@ -95,12 +95,11 @@ class Decider:
         if isinstance(wanted, Keep):
             self._look_at_its_end(key, wanted)
             return None
-        if right:
+        if value == standing:
             self._leave(key)
             return None
         if (self._foreign or self.resting or self._conflicts) and self._is_paused(key, wanted, now):  # hardly ever
             return None
-        value = wanted.value if isinstance(wanted, Put) else None
         freezer = None if fence is None else self.freezer
         # The one who writes alone is put right by what it hears next, but what is deleted is not written again.
         grounds = () if fence is None and value is not None else grounds_of(family, id_, wanted, freezer)
