@@ -38,16 +38,13 @@ class Maintained:
         self.view.on_change = self._changed
         self._clock = clock
         self._on_change = on_change
-        self._frozen: dict[tuple[str, str], Maintenance] = {}
+        self.frozen: dict[tuple[str, str], Maintenance] = {}
+        """All that are frozen at this moment, by type and id, and why."""
         self._timers: dict[tuple[str, str], Timer] = {}
-
-    def names(self) -> frozenset[tuple[str, str]]:
-        """Give the types and ids of all that are frozen at this moment."""
-        return frozenset(self._frozen)
 
     def of(self, type_: str, id_: str) -> Maintenance | None:
         """Give why a resource is frozen; ``None`` where it is not."""
-        return self._frozen.get((type_, id_))
+        return self.frozen.get((type_, id_))
 
     def grounds(self, type_: str, id_: str) -> tuple[tuple[bytes, int], ...]:
         """Give the key of a resource, with its revision: 0 where it is not there, and the resource not frozen."""
@@ -69,26 +66,26 @@ class Maintained:
         timer = self._timers.pop(at, None)
         if timer is not None:
             timer.cancel()
-        self._frozen.pop(at, None)
+        self.frozen.pop(at, None)
         found = self.view.items.get(at)
         if found is None:
             return
         until = found.maintenance.until
         left = LONGEST_WAIT if until is None else until - self._clock.time()
         if left > 0:
-            self._frozen[at] = found.maintenance
+            self.frozen[at] = found.maintenance
         if until is not None:  # once that is over, too: the clock may be set back
             wait = min(left, LONGEST_WAIT) if left > 0 else LONGEST_WAIT
             self._timers[at] = self._clock.call_later(wait, partial(self._look_again, at))
 
     def _look_again(self, at: tuple[str, str]) -> None:
-        was_frozen = at in self._frozen
+        was_frozen = at in self.frozen
         self._look(at)
-        if (at in self._frozen) is not was_frozen:  # a timer may come a hair too early
+        if (at in self.frozen) is not was_frozen:  # a timer may come a hair too early
             self._tell(*at)
 
     def _tell(self, type_: str, id_: str) -> None:
-        frozen = self._frozen.get((type_, id_))
+        frozen = self.frozen.get((type_, id_))
         until = "" if frozen is None or frozen.until is None else f" until {rfc3339(frozen.until)}"
         words = (
             "its maintenance is over"

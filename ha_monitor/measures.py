@@ -25,10 +25,10 @@ class Histogram:
         self.total = 0.0
         """Sum, in seconds."""
 
-    def observe(self, seconds: float) -> None:
-        """Count one."""
-        self.counts[bisect_left(BOUNDS, seconds)] += 1
-        self.total += seconds
+    def observe(self, seconds: float, count: int = 1) -> None:
+        """Count one, or some that took the same time."""
+        self.counts[bisect_left(BOUNDS, seconds)] += count
+        self.total += seconds * count
 
 
 @dataclass(frozen=True, slots=True)

@@ -362,7 +362,7 @@ class HaMonitor:
             named = self._fleet.families.get(type_)
             if named is None or named.template_id is None:
                 yield f"type {type_}", "it is named by --types, and has no template"
-        for type_, id_ in sorted(self._maintained.names()):
+        for type_, id_ in sorted(self._maintained.frozen):
             if self._unit(type_, id_) is None:
                 yield f"maintenance {type_}/{id_}", "it freezes nothing: there is no such resource"
 
@@ -409,7 +409,7 @@ class HaMonitor:
         return Measures(
             self._watches.revision, watches, publish, dict(self._fleet.transitions), self._roll.problems(),
             blind={type_: self._sight.of(family).instead is not None for type_, family in families},
-            maintenance=sum(self._unit(type_, id_) is not None for type_, id_ in self._maintained.names()),
+            maintenance=sum(self._unit(type_, id_) is not None for type_, id_ in self._maintained.frozen),
         )  # fmt: skip
 
     @property
@@ -477,7 +477,7 @@ class HaMonitor:
         """Tell what every resource comes to once all timeouts have passed, if no key changes any more."""
         form = None if self._settings.publish == "none" else Publish(self._settings.publish)
         settler = Settler(form, self._settings.state_timeout, self._settings.keyspace.records)
-        return settler.settle(self._fleet.families.values(), self.get, self._maintained.names())
+        return settler.settle(self._fleet.families.values(), self.get, frozenset(self._maintained.frozen))
 
     @property
     def prefixes(self) -> frozenset[str]:

@@ -156,7 +156,9 @@ class Entry:
     def look(self) -> None:
         """Have it evaluated anew, unless its one state is what it was: it changed and changed back in one reply."""
         if self.more or self.cell is None or self.cell.state is not self.seen:
-            self.wake()
+            wakeup = self.wakeup  # as in wake(), without a call for each event
+            if wakeup is not None and not wakeup.done():
+                wakeup.set_result(None)
 
     async def run(self, loop: asyncio.AbstractEventLoop) -> None:
         """Evaluate at each wake-up, until cancelled: the task of this rendered resource."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 import anyio.lowlevel
@@ -23,7 +23,7 @@ from ha_monitor.evaluate.unit import Family, Unit
 from ha_monitor.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ha_monitor.clock import Clock, Timer
     from ha_monitor.evaluate.entry import Entry
@@ -62,8 +62,8 @@ class Fleet:
         self.transitions: dict[tuple[str, Status], int] = {}
         """How often a resource came to a status, by type and status."""
         self.on_changes: Callable[[Sequence[Change]], None] = lambda changes: None
-        self.on_settled: Callable[[Sequence[tuple[Family, str]], float], None] = lambda settled, since: None
-        """Told which resources may have another verdict, or ended, and since when (monotonic seconds)."""
+        self.on_settled: Callable[[Mapping[Family, Sequence[str]], float], None] = lambda settled, since: None
+        """Told which resources, by type, may have another verdict, or ended, and since when (monotonic seconds)."""
         self.on_problem: Callable[[Unit], None] = lambda unit: None
         """Told where a resource's problem is another one, or over; ``problem`` says which it is."""
         self.on_idle: Callable[[], None] = lambda: None
@@ -78,7 +78,7 @@ class Fleet:
         self._settles: deque[Unit] = deque()
         self._chores: deque[Iterator[None]] = deque()
         self._waiting = 0
-        self._settled: list[tuple[Family, str]] = []
+        self._settled: defaultdict[Family, list[str]] = defaultdict(list)
         self._changes: list[Change] = []
         """Both: what a slice came to, until that is told at its end."""
         self._gone: dict[Unit, list[Entry]] = {}
@@ -143,7 +143,7 @@ class Fleet:
 
     def _tell(self, since: float) -> None:
         """Tell all that a slice came to, which took a few milliseconds."""
-        settled, self._settled = self._settled, []
+        settled, self._settled = self._settled, defaultdict(list)
         changes, self._changes = self._changes, []
         if settled:
             self.generation += 1
@@ -345,7 +345,7 @@ class Fleet:
             family.ended = max(family.ended, unit.revision)
             if unit.vouched:
                 (family.heir or family).leaving.add(id_)
-        self._settled.append((family, id_))
+        self._settled[family].append(id_)
 
     # -- a verdict
 
@@ -369,7 +369,7 @@ class Fleet:
         if unit.foreign and unit.vouched:
             unit.vouched = False
             unit.family.leaving.add(unit.id)
-        self._settled.append((unit.family, unit.id))
+        self._settled[unit.family].append(unit.id)
 
     def _damp(self, unit: Unit) -> None:
         now = self._clock.monotonic()

@@ -13,15 +13,15 @@ from ha_monitor.publish.desire import Delete, Keep, Publish, Put, RecordWriter, 
 from ha_monitor.publish.fence import grounds_of
 from ha_monitor.publish.record import is_ours
 from ha_monitor.publish.resting import Resting
-from ha_monitor.publish.transaction import Write
+from ha_monitor.publish.transaction import Write, beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ha_monitor.clock import Clock, Timer
     from ha_monitor.evaluate.unit import Family, Unit
-    from ha_monitor.publish.fence import Freezer, Mandate
-    from ha_monitor.publish.transaction import RecordId
+    from ha_monitor.publish.fence import Fence, Freezer, Mandate
+    from ha_monitor.publish.transaction import Comparison, RecordId
 
 LATE = 5.0
 """Seconds after etcd is heard again in which a write whose answer was lost may still land: a frozen member takes what
@@ -65,14 +65,16 @@ class Decider:
         self.resting = Resting()
         """Records that etcd does not take."""
 
-    def decide(self, family: Family, id_: str, since: float, now: float) -> Write | None:
+    def decide(self, key: RecordId, since: float, now: float) -> Write | None:
         """Give what is to be written; ``None`` where nothing is.
 
         :param since: when it was asked for, as ``now`` in monotonic seconds.
         """
-        assert family.records is not None  # noqa: S101 - want() let none other in
-        key, record = (family, id_), family.records.key(id_)
-        if self.freezer is not None and self.freezer.of(family.type, id_) is not None:
+        family, id_ = key
+        assert family.records is not None  # noqa: S101 - want_all() let none other in
+        record = family.records.key(id_)
+        freezer = self.freezer
+        if freezer is not None and freezer.frozen and (family.type, id_) in freezer.frozen:
             self._leave(key)  # whoever froze it may write it
             return None
         standing, revision = family.records.standing(record)
@@ -100,13 +102,18 @@ class Decider:
             return None
         if (self._foreign or self.resting or self._conflicts) and self._is_paused(key, wanted, now):  # hardly ever
             return None
-        freezer = None if fence is None else self.freezer
+        deleted = (record, revision) if value is None else None
         # The one who writes alone is put right by what it hears next, but what is deleted is not written again.
-        grounds = () if fence is None and value is not None else grounds_of(family, id_, wanted, freezer)
-        if grounds is None:
+        more = () if fence is None and deleted is None else self._beside(key, wanted, deleted, fence)
+        if more is None:
             return None  # another verdict is to come, and is heard of
-        config_key = family.configs.key(id_)
-        return Write(key, record, value, revision, config_key, wanted.config_revision, since, fence, grounds)
+        return Write(key, record, value, revision, family.configs.key(id_), wanted.config_revision, since, more)
+
+    def _beside(
+        self, key: RecordId, wanted: Put | Delete, deleted: tuple[bytes, int] | None, fence: Fence | None
+    ) -> tuple[Comparison, ...] | None:
+        grounds = grounds_of(*key, wanted, None if fence is None else self.freezer)
+        return None if grounds is None else beside(deleted, fence, grounds)
 
     def _look_at_its_end(self, key: RecordId, keep: Keep) -> None:
         if keep.seconds is not None:

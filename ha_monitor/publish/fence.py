@@ -12,6 +12,8 @@ from msgspec import Struct
 from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ha_monitor.evaluate.unit import Family
     from ha_monitor.publish.desire import Delete, Put
 
@@ -32,8 +34,9 @@ class Fence(Struct, frozen=True, gc=False):
 class Freezer(Protocol):
     """Says which records are left as they are, for maintenance."""
 
-    def of(self, type_: str, id_: str) -> object | None:
-        """Give why a resource is frozen; ``None`` where it is not."""
+    @property
+    def frozen(self) -> Mapping[tuple[str, str], object]:
+        """The resources that are frozen at this moment, by type and id."""
 
     def grounds(self, type_: str, id_: str) -> Grounds:
         """Give the key that would freeze it, with its revision (0: it is not there), where there can be one."""

@@ -27,26 +27,25 @@ def fill(
     batch, rests = Batch(room=room), records.resting
     waiting: dict[RecordId, float] = {}
     looked = 0
-    for family, id_, since in queue.take():
-        key = (family, id_)
-        if key in in_flight:
-            waiting[key] = since
+    for of, since in queue.take():
+        if of in in_flight:
+            waiting[of] = since
             continue
         looked += 1
-        write = records.decide(family, id_, since, now)
+        write = records.decide(of, since, now)
         if write is not None:
-            alone = bool(rests) and id_ in rests.of(family)  # what was refused holds up no other a second time
+            alone = bool(rests) and of[1] in rests.of(of[0])  # what was refused holds up no other a second time
             if batch.contradicts(write):
-                waiting[key] = since
+                waiting[of] = since
             elif (alone and batch.writes) or not batch.add(write):
-                queue.put_back(family, id_, since)
+                queue.put_back(*of, since)
                 break
             else:
-                in_flight[key] = write
+                in_flight[of] = write
                 if alone:
                     break
         if looked == LOOKS:
             break
     for (family, id_), since in waiting.items():
-        queue.put(family, id_, since)
+        queue.put(family, (id_,), since)
     return batch if batch.writes else None, looked

@@ -11,6 +11,7 @@ outright, those that it refuses are found by sending fewer together (:mod:`ha_mo
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import anyio
@@ -26,7 +27,7 @@ from ha_monitor.publish.transaction import COMPARISONS_IN_A_TRANSACTION, commit
 from ha_monitor.watch.backoff import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ha_monitor.clock import Clock
     from ha_monitor.etcd.client import EtcdClient
@@ -83,13 +84,13 @@ class Publisher:
 
     def want(self, family: Family, id_: str) -> None:
         """Have a record looked at: its resource, its config or the record itself is another one."""
-        self.want_all(((family, id_),), self._clock.monotonic())
+        self.want_all({family: (id_,)}, self._clock.monotonic())
 
-    def want_all(self, records: Iterable[RecordId], since: float) -> None:
-        """Have many looked at, which may have to change ``since`` then (monotonic seconds)."""
-        for family, id_ in records:
+    def want_all(self, records: Mapping[Family, Sequence[str]], since: float) -> None:
+        """Have many looked at, by type and id, which may have to change ``since`` then (monotonic seconds)."""
+        for family, ids in records.items():
             if family.records is not None:
-                self._pending.of(family).put(family, id_, since)
+                self._pending.of(family).put(family, ids, since)
         self._call_a_sender()
 
     def record_changed(self, family: Family, id_: str) -> None:
@@ -209,11 +210,10 @@ class Publisher:
         self._backoff.reset()
         now = self._clock.monotonic()
         self.published += len(written)
-        in_flight, observe = self._in_flight, self.latency.observe
         for write in batch.writes:
-            del in_flight[write.of]
-        for write in written:
-            observe(now - write.since)
+            del self._in_flight[write.of]
+        for since, count in Counter([write.since for write in written]).items():  # a few, since slices are
+            self.latency.observe(now - since, count)
         self.records.wrote(written, revision)
         if len(written) < len(batch.writes):
             for write in set(batch.writes).difference(written):
@@ -254,4 +254,4 @@ class Publisher:
                 family, id_ = write.of
                 del self._in_flight[write.of]
                 self.records.unanswered(write)
-                self._pending.of(family).put(family, id_, write.since)
+                self._pending.of(family).put(family, (id_,), write.since)

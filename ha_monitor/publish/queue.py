@@ -9,13 +9,14 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ha_monitor.evaluate.unit import Family
+    from ha_monitor.publish.transaction import RecordId
 
 
 class FairQueue:
-    """A queue of families and ids, each with the time since when it waits."""
+    """A queue of records."""
 
     def __init__(self) -> None:
         self._families: OrderedDict[Family, OrderedDict[str, float]] = OrderedDict()  # a dict is slow to give its first
@@ -28,21 +29,22 @@ class FairQueue:
         """How many wait."""
         return sum(map(len, self._families.values()))
 
-    def put(self, family: Family, id_: str, since: float) -> None:
-        """Have a record wait; one that waits already does so since then."""
-        ids = self._families.get(family)
-        if ids is None:
-            ids = self._families[family] = OrderedDict()
-        if id_ not in ids:
-            ids[id_] = since
+    def put(self, family: Family, ids: Sequence[str], since: float) -> None:
+        """Have records of a type wait, one at least; those that wait already do so since then."""
+        waiting = self._families.get(family)
+        if waiting is None:
+            waiting = self._families[family] = OrderedDict()
+        for id_ in ids:
+            if id_ not in waiting:
+                waiting[id_] = since
 
     def put_back(self, family: Family, id_: str, since: float) -> None:
         """Have a record wait that was taken and did not fit: it is the next of its type."""
-        self.put(family, id_, since)
+        self.put(family, (id_,), since)
         self._families[family].move_to_end(id_, last=False)
 
-    def take(self) -> Iterator[tuple[Family, str, float]]:
-        """Take one after the other, as long as they are asked for."""
+    def take(self) -> Iterator[tuple[RecordId, float]]:
+        """Take one after the other, as long as they are asked for, each with the time since when it waits."""
         families = self._families
         while families:
             family, ids = next(iter(families.items()))
@@ -51,7 +53,7 @@ class FairQueue:
                 del families[family]
             elif len(families) > 1:
                 families.move_to_end(family)
-            yield family, id_, since
+            yield (family, id_), since
 
     def hand_over(self, family: Family, other: FairQueue) -> None:
         """Give all that wait of a type to another queue, in which none of it waits."""

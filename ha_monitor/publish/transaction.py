@@ -36,7 +36,8 @@ Comparison: TypeAlias = "tuple[int, bytes, int]"
 class Write(Struct, frozen=True):
     """One record's part: what is to stand at ``key`` (``None``: nothing), and the revision it was last seen at.
 
-    It is of the resource ``of``, whose config is at ``config_revision`` (0: is not there).
+    It is of the resource ``of``. It lands only where the config is as it was rendered, at ``config_revision`` (0: is
+    not there), and with it all that is compared ``beside`` that.
     """
 
     of: RecordId
@@ -47,24 +48,25 @@ class Write(Struct, frozen=True):
     config_revision: int
     since: float
     """When it was first asked for, in monotonic seconds."""
-    fence: Fence | None = None
-    grounds: tuple[tuple[bytes, int], ...] = ()
-    """What it goes by beside its config, each key with its revision (0: it is not there)."""
+    beside: tuple[Comparison, ...] = ()
 
-    def comparisons(self) -> list[Comparison]:
-        """Give what must be so for it to land.
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Give what must be so for it to land."""
+        return (_MOD, self.config_key, self.config_revision), *self.beside
 
-        The config must be as it was rendered. A record is deleted only as we saw it; a put needs no such comparison,
-        since what should stand there does not hang on what stood there.
-        """
-        comparisons = [(_MOD, self.config_key, self.config_revision)]
-        if self.value is None:
-            comparisons.append((_MOD, self.key, self.revision))
-        if self.fence is not None:
-            comparisons.append((_CREATE, self.fence.key, self.fence.revision))
-        if self.grounds:
-            comparisons += [(_MOD, key, revision) for key, revision in self.grounds]
-        return comparisons
+
+def beside(
+    deleted: tuple[bytes, int] | None, fence: Fence | None, grounds: Iterable[tuple[bytes, int]]
+) -> tuple[Comparison, ...]:
+    """Give what is compared beside the config.
+
+    :param deleted: a record that is to go, with its revision: only as we saw it. A put needs no such comparison, since
+        what should stand there does not hang on what stood there.
+    :param grounds: what the record goes by beside its config, each key with its revision (0: it is not there).
+    """
+    as_seen = () if deleted is None else ((_MOD, *deleted),)
+    ours = () if fence is None else ((_CREATE, fence.key, fence.revision),)
+    return *as_seen, *ours, *[(_MOD, key, revision) for key, revision in grounds]
 
 
 class Batch:
@@ -96,43 +98,43 @@ class Batch:
         written = self._written
         if write.key in written or write.key in self._grounds:
             return True
-        return bool(write.grounds) and not written.isdisjoint([ground for ground, _ in write.grounds])
+        return bool(write.beside) and not written.isdisjoint([key for _, key, _ in write.beside])
 
     def add(self, write: Write) -> bool:
         """Take a write; tells whether there was room for it. The first one has room, however large it is.
 
         The request is filled in place, since every message that is handed over is copied.
         """
-        more, key, value, writes = write.comparisons(), write.key, write.value, self.writes
-        shares = len(more) > 1  # others go by some of it as well, and two parameters may be found in one config
-        if shares:
-            more = [comparison for comparison in dict.fromkeys(more) if comparison not in self._shared]
+        key, value, compare, writes = write.key, write.value, self._compare, self.writes
+        more: Sequence[Comparison] = ((_MOD, write.config_key, write.config_revision),)
+        if write.beside:  # others go by some of it as well, and two parameters may be found in one config
+            more = [each for each in dict.fromkeys(write.comparisons()) if each not in self._shared]
         size = self._bytes + len(key) + (0 if value is None else len(value))
-        if (
-            len(self._compare) + len(more) > COMPARISONS_IN_A_TRANSACTION
-            or len(writes) == self._room
-            or (size > BYTES_IN_A_TRANSACTION and writes)
+        if writes and (
+            len(writes) == self._room
+            or len(compare) + len(more) > COMPARISONS_IN_A_TRANSACTION
+            or size > BYTES_IN_A_TRANSACTION
         ):
             return False
         for target, compared, revision in more:
             size += len(compared)
-            compare = self._compare.add()  # EQUAL is the default result
-            compare.target = target
-            compare.key = compared
+            one = compare.add()  # EQUAL is the default result
+            one.target = target
+            one.key = compared
             if target == _MOD:
-                compare.mod_revision = revision
+                one.mod_revision = revision
             else:
-                compare.create_revision = revision
+                one.create_revision = revision
         self._bytes = size
+        if write.beside:
+            self._shared.update(more)
+            self._grounds.update([ground for _, ground, _ in write.beside])
         if value is None:
             self._success.add().request_delete_range.key = key
         else:
             put = self._success.add().request_put
             put.key = key
             put.value = value
-        if shares:
-            self._shared.update(more)
-            self._grounds.update([ground for ground, _ in write.grounds])
         self._written.add(key)
         writes.append(write)
         return True

@@ -73,7 +73,7 @@ def test_whoever_was_told_that_it_is_frozen_is_told_of_the_end(look: float, earl
     clock.turn(START + 4, early=early)
     assert told[0]
     assert not told[-1]
-    assert len(maintained.names()) == 0
+    assert len(maintained.frozen) == 0
 
 
 @pytest.mark.parametrize("left", [0.0, 0.000_5, 0.001, 0.002])
@@ -132,7 +132,7 @@ def test_whoever_decided_by_a_clock_that_is_set_decides_again(
         clock.turn(clock.now + before, early=early)
         decide()  # the resource is another one
         clock.turn(clock.now + after, early=early)
-        assert held_back is frozen() is (len(maintained.names()) > 0)
+        assert held_back is frozen() is (len(maintained.frozen) > 0)
         if before + after > LONGEST_WAIT:
             assert held_back is (clock.time() < until)
 
