@@ -13,7 +13,7 @@ from ha_monitor.publish.desire import Delete, Keep, Publish, Put, RecordWriter, 
 from ha_monitor.publish.fence import grounds_of
 from ha_monitor.publish.record import is_ours
 from ha_monitor.publish.resting import Resting
-from ha_monitor.publish.transaction import Write, beside
+from ha_monitor.publish.transaction import Write, conditions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -104,16 +104,17 @@ class Decider:
             return None
         deleted = (record, revision) if value is None else None
         # The one who writes alone is put right by what it hears next, but what is deleted is not written again.
-        more = () if fence is None and deleted is None else self._beside(key, wanted, deleted, fence)
-        if more is None:
+        conditions = () if fence is None and deleted is None else self._conditions(key, wanted, deleted, fence)
+        if conditions is None:
             return None  # another verdict is to come, and is heard of
-        return Write(key, record, value, revision, family.configs.key(id_), wanted.config_revision, since, more)
+        config = family.configs.key(id_)
+        return Write(key, record, value, revision, config, wanted.config_revision, since, conditions)
 
-    def _beside(
+    def _conditions(
         self, key: RecordId, wanted: Put | Delete, deleted: tuple[bytes, int] | None, fence: Fence | None
     ) -> tuple[Comparison, ...] | None:
         grounds = grounds_of(*key, wanted, None if fence is None else self.freezer)
-        return None if grounds is None else beside(deleted, fence, grounds)
+        return None if grounds is None else conditions_of(deleted, fence, grounds)
 
     def _look_at_its_end(self, key: RecordId, keep: Keep) -> None:
         if keep.seconds is not None:
@@ -262,7 +263,7 @@ class Decider:
             if self.resting:
                 for other in self.resting.taken(family, id_):
                     self._want(family, other)
-            assert family.records is not None  # noqa: S101 - want() let none other in
+            assert family.records is not None  # noqa: S101 - want_all() let none other in
             unit = family.units.get(id_)
             if unit is not None:
                 unit.vouched = value is not None

@@ -27,21 +27,21 @@ def fill(
     batch, rests = Batch(room=room), records.resting
     waiting: dict[RecordId, float] = {}
     looked = 0
-    for of, since in queue.take():
-        if of in in_flight:
-            waiting[of] = since
+    for which, since in queue.take():
+        if which in in_flight:
+            waiting[which] = since
             continue
         looked += 1
-        write = records.decide(of, since, now)
+        write = records.decide(which, since, now)
         if write is not None:
-            alone = bool(rests) and of[1] in rests.of(of[0])  # what was refused holds up no other a second time
+            alone = bool(rests) and which[1] in rests.of(which[0])  # what was refused holds up no other a second time
             if batch.contradicts(write):
-                waiting[of] = since
+                waiting[which] = since
             elif (alone and batch.writes) or not batch.add(write):
-                queue.put_back(*of, since)
+                queue.put_back(*which, since)
                 break
             else:
-                in_flight[of] = write
+                in_flight[which] = write
                 if alone:
                     break
         if looked == LOOKS:

@@ -212,7 +212,7 @@ class Publisher:
         self.published += len(written)
         for write in batch.writes:
             del self._in_flight[write.of]
-        for since, count in Counter([write.since for write in written]).items():  # a few, since slices are
+        for since, count in Counter([write.since for write in written]).items():  # of a slice it is one
             self.latency.observe(now - since, count)
         self.records.wrote(written, revision)
         if len(written) < len(batch.writes):

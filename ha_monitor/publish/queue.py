@@ -30,7 +30,9 @@ class FairQueue:
         return sum(map(len, self._families.values()))
 
     def put(self, family: Family, ids: Sequence[str], since: float) -> None:
-        """Have records of a type wait, one at least; those that wait already do so since then."""
+        """Have records of a type wait; those that wait already do so since then."""
+        if not ids:
+            return
         waiting = self._families.get(family)
         if waiting is None:
             waiting = self._families[family] = OrderedDict()

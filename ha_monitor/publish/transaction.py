@@ -37,7 +37,7 @@ class Write(Struct, frozen=True):
     """One record's part: what is to stand at ``key`` (``None``: nothing), and the revision it was last seen at.
 
     It is of the resource ``of``. It lands only where the config is as it was rendered, at ``config_revision`` (0: is
-    not there), and with it all that is compared ``beside`` that.
+    not there), and where its ``conditions`` hold: those of :func:`conditions_of`, one at least where it is a deletion.
     """
 
     of: RecordId
@@ -48,17 +48,17 @@ class Write(Struct, frozen=True):
     config_revision: int
     since: float
     """When it was first asked for, in monotonic seconds."""
-    beside: tuple[Comparison, ...] = ()
+    conditions: tuple[Comparison, ...] = ()
 
     def comparisons(self) -> tuple[Comparison, ...]:
-        """Give what must be so for it to land."""
-        return (_MOD, self.config_key, self.config_revision), *self.beside
+        """Give what must be so for it to land, the config first."""
+        return (_MOD, self.config_key, self.config_revision), *self.conditions
 
 
-def beside(
+def conditions_of(
     deleted: tuple[bytes, int] | None, fence: Fence | None, grounds: Iterable[tuple[bytes, int]]
 ) -> tuple[Comparison, ...]:
-    """Give what is compared beside the config.
+    """Give what must be so for a write to land, beside its config.
 
     :param deleted: a record that is to go, with its revision: only as we saw it. A put needs no such comparison, since
         what should stand there does not hang on what stood there.
@@ -81,8 +81,9 @@ class Batch:
         self.request = rpc.TxnRequest()
         self._compare, self._success = self.request.compare, self.request.success
         self._shared: set[Comparison] = set()
-        """What those compare that compare more than their config."""
-        self._grounds: set[bytes] = set()
+        """What those compare that have conditions."""
+        self._conditional: set[bytes] = set()
+        """The keys that these conditions are of."""
         self._written: set[bytes] = set()
         self._room = room
         self._bytes = 0
@@ -96,9 +97,9 @@ class Batch:
         etcd refuses a transaction that puts a key twice.
         """
         written = self._written
-        if write.key in written or write.key in self._grounds:
+        if write.key in written or write.key in self._conditional:
             return True
-        return bool(write.beside) and not written.isdisjoint([key for _, key, _ in write.beside])
+        return bool(write.conditions) and not written.isdisjoint([key for _, key, _ in write.conditions])
 
     def add(self, write: Write) -> bool:
         """Take a write; tells whether there was room for it. The first one has room, however large it is.
@@ -107,7 +108,7 @@ class Batch:
         """
         key, value, compare, writes = write.key, write.value, self._compare, self.writes
         more: Sequence[Comparison] = ((_MOD, write.config_key, write.config_revision),)
-        if write.beside:  # others go by some of it as well, and two parameters may be found in one config
+        if write.conditions:  # others go by some of it as well, and two parameters may be found in one config
             more = [each for each in dict.fromkeys(write.comparisons()) if each not in self._shared]
         size = self._bytes + len(key) + (0 if value is None else len(value))
         if writes and (
@@ -126,9 +127,9 @@ class Batch:
             else:
                 one.create_revision = revision
         self._bytes = size
-        if write.beside:
+        if write.conditions:
             self._shared.update(more)
-            self._grounds.update([ground for _, ground, _ in write.beside])
+            self._conditional.update([compared for _, compared, _ in write.conditions])
         if value is None:
             self._success.add().request_delete_range.key = key
         else:

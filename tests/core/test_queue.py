@@ -19,14 +19,16 @@ def test_types_take_turns_and_a_record_asked_for_again_keeps_its_place() -> None
     queue = FairQueue()
     for number in range(1_000):
         queue.put(storm, [str(number)], 1.0)
-    queue.put(quiet, "a", 2.0)
+    queue.put(quiet, ["a"], 2.0)
     queue.put(storm, ["0"], 3.0)
     assert len(queue) == 1_001
     assert list(islice(queue.take(), 3)) == [((storm, "0"), 1.0), ((quiet, "a"), 2.0), ((storm, "1"), 1.0)]
     assert len(list(queue.take())) == 998
     assert len(queue) == 0
     assert not queue
-    queue.put(quiet, "a", 4.0)
+    queue.put(storm, [], 4.0)
+    assert not queue
+    queue.put(quiet, ["a"], 4.0)
     assert queue
     assert next(queue.take()) == ((quiet, "a"), 4.0)
 
@@ -34,12 +36,12 @@ def test_types_take_turns_and_a_record_asked_for_again_keeps_its_place() -> None
 def test_a_type_is_handed_over_as_it_waits() -> None:
     one, other = (Family(name, KeyView(f"/config/v2.0/{name}s/"), None) for name in ("one", "other"))
     queue, apart = FairQueue(), FairQueue()
-    queue.put(one, "abc", 1.0)
-    queue.put(other, "d", 2.0)
+    queue.put(one, ["a", "b", "c"], 1.0)
+    queue.put(other, ["d"], 2.0)
     queue.hand_over(one, apart)
     queue.hand_over(one, apart)
     assert (len(queue), len(apart)) == (1, 3)
-    apart.put(one, "b", 3.0)
+    apart.put(one, ["b"], 3.0)
     assert list(apart.take()) == [((one, id_), 1.0) for id_ in "abc"]
     assert next(queue.take()) == ((other, "d"), 2.0)
 

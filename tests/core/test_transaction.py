@@ -12,7 +12,13 @@ from msgspec.structs import replace
 from ha_monitor.etcd.faults import classify, is_about_the_request
 from ha_monitor.evaluate.unit import Family
 from ha_monitor.publish.fence import Fence
-from ha_monitor.publish.transaction import BYTES_IN_A_TRANSACTION, COMPARISONS_IN_A_TRANSACTION, Batch, Write, beside
+from ha_monitor.publish.transaction import (
+    BYTES_IN_A_TRANSACTION,
+    COMPARISONS_IN_A_TRANSACTION,
+    Batch,
+    Write,
+    conditions_of,
+)
 from ha_monitor.watch.views import KeyView
 from tests.support.etcd import Etcd
 
@@ -33,7 +39,7 @@ def write(id_: str, config_revision: int, *, delete: int | None = None, value: b
     key, config_key = (RECORD + id_).encode(), (CONFIG + id_).encode()
     if delete is None:
         return Write(of, key, value, 0, config_key, config_revision, 0.0)
-    return Write(of, key, None, delete, config_key, config_revision, 0.0, beside((key, delete), None, ()))
+    return Write(of, key, None, delete, config_key, config_revision, 0.0, conditions_of((key, delete), None, ()))
 
 
 def test_those_whose_comparisons_hold_are_told_from_the_others(etcd: Etcd, kv: rpc.KVStub) -> None:
@@ -56,7 +62,7 @@ def test_those_whose_comparisons_hold_are_told_from_the_others(etcd: Etcd, kv: r
 
 def fenced(id_: str, config: int, fence: Fence, *states: tuple[str, int]) -> Write:
     grounds = tuple((key.encode(), revision) for key, revision in states)
-    return replace(write(id_, config), beside=beside(None, fence, grounds))
+    return replace(write(id_, config), conditions=conditions_of(None, fence, grounds))
 
 
 def test_a_record_of_a_group_hangs_on_its_shard_and_on_all_that_it_goes_by(etcd: Etcd, kv: rpc.KVStub) -> None:
@@ -87,7 +93,7 @@ def test_a_record_of_a_group_hangs_on_its_shard_and_on_all_that_it_goes_by(etcd:
 
 def record_of(id_: str, *grounds: tuple[bytes, int], fence: Fence | None = None, delete: bool = False) -> Write:
     one = write(id_, 1, delete=1 if delete else None)
-    return replace(one, beside=(*one.beside, *beside(None, fence, grounds)))
+    return replace(one, conditions=(*one.conditions, *conditions_of(None, fence, grounds)))
 
 
 def test_what_many_go_by_is_compared_once() -> None:
