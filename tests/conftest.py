@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from .support.etcd import Etcd
 from .support.service import Service
@@ -36,7 +37,13 @@ class StartService(Protocol):
 
 
 def pytest_configure() -> None:
-    """Give the processes that tests start the usual SIGINT: a shell has its background jobs ignore it."""
+    """Give the processes that tests start the usual SIGINT, and property tests all the time that they take.
+
+    A shell has its background jobs ignore SIGINT. And hypothesis would fail a test whose example takes 0.2 s, or a
+    second to be thought of, which it does on a busy machine.
+    """
+    settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("untimed")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

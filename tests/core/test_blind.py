@@ -7,7 +7,7 @@ from unittest import mock
 
 import anyio
 import anyio.lowlevel
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ha_monitor import blind
@@ -106,7 +106,6 @@ steps = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["down", "unknown"]), st.lists(steps, max_size=20))
 @example("down", [("hear", False, 2), ("render", ("c", DOWN), 9)])
 @example("down", [("hear", False, 9), ("hear", True, 2), ("render", ("c", DOWN), 9)])

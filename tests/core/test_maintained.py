@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from aetcd import rpc
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ha_monitor.maintained import LONGEST_WAIT, Maintained
@@ -103,7 +103,6 @@ seconds = st.integers(0, 200)
 settings_of_the_clock = st.sampled_from([-7_200, -300, -60, -30, 0, 0, 30, 60, 300, 7_200])
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([0.0, 0.000_4, 0.002]), st.sampled_from([0.0, 0.001]), st.integers(-200, 400),
     st.lists(st.tuples(settings_of_the_clock, seconds, seconds), min_size=1, max_size=10),

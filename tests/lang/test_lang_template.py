@@ -284,7 +284,7 @@ COMPILED = [template(text, {"a": {"field": "a"}, "b": {"field": "b"}}) for text 
 PLAIN = [plain(made) for made in COMPILED]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(shape=st.sampled_from(range(len(SHAPES))), a=VALUES, b=VALUES)
 @example(shape=len(SHAPES) - 2, a="...", b="x")
 @example(shape=len(SHAPES) - 2, a="... x", b="x")

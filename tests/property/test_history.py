@@ -102,7 +102,6 @@ def pair_of_processes() -> Iterator[tuple[Etcd, Service]]:
 # Not shrunk: each try of a failing history takes seconds. The history that fails is shown as it is.
 @settings(
     max_examples=12,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )

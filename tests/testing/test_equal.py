@@ -184,7 +184,7 @@ _REQUESTS = {
 _FIRST_LEASES = itertools.count(1000, 1000)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(requests, min_size=1, max_size=25), st.lists(watches, max_size=2))
 def test_random_requests_get_the_same_answers(
     etcd: Etcd, asked: list[tuple[str, dict[str, Any]]], watched: list[tuple[bytes, bytes, int, bool]]

@@ -127,7 +127,7 @@ async def play(history: Sequence[tuple[str, Any, float]], monitors: int, folder:
             assert monitor.readiness().ready
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(steps, min_size=1, max_size=15))
 def test_a_random_history_with_faults_ends_in_what_a_fresh_evaluation_gives(
     history: list[tuple[str, Any, float]],
@@ -136,7 +136,7 @@ def test_a_random_history_with_faults_ends_in_what_a_fresh_evaluation_gives(
         run(play, history, 1, Path(folder))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.lists(steps, min_size=1, max_size=10))
 def test_so_it_does_where_two_share_the_work(history: list[tuple[str, Any, float]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -188,7 +188,7 @@ async def play_and_compare_revisions(history: Sequence[tuple[str, Any, float]], 
         newest[entry] = change.revision
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(on_and_on, min_size=1, max_size=15))
 def test_the_revision_of_what_is_told_of_an_entry_never_goes_back(history: list[tuple[str, Any, float]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

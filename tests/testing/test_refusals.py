@@ -260,7 +260,7 @@ async def play(
         await ready(monitor)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(numbers, unique=True, max_size=20) | spans.map(list), st.lists(steps, max_size=6))
 def test_whichever_records_are_refused_all_others_are_right(
     refused: list[int], history: list[tuple[list[tuple[range, object]], float]]

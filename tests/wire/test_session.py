@@ -90,7 +90,7 @@ def one(wire: Wire, **options: Any) -> tuple[Call, int]:
     return call, stream.number
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
     sizes=st.lists(st.sampled_from([0, 1, 100, 16_379, 16_380, 70_000, 200_000]), min_size=1, max_size=12),
@@ -470,7 +470,6 @@ def test_a_status_that_is_none_is_unknown(said: str) -> None:
     assert status_of({"grpc-status": said}) == (StatusCode.UNKNOWN, "")
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=200), begins=st.booleans())
 def test_no_bytes_at_all_raise_an_error(data: bytes, begins: bool) -> None:
     ours = Session()
@@ -481,7 +480,6 @@ def test_no_bytes_at_all_raise_an_error(data: bytes, begins: bool) -> None:
     assert call.end is not None
 
 
-@settings(deadline=None)
 @given(kind=st.integers(0, 11), flags=st.integers(0, 255), number=st.integers(0, 5), payload=st.binary(max_size=40))
 def test_no_frame_raises_an_error(kind: int, flags: int, number: int, payload: bytes) -> None:
     ours = Session()
