@@ -156,9 +156,7 @@ class Entry:
     def look(self) -> None:
         """Have it evaluated anew, unless its one state is what it was: it changed and changed back in one reply."""
         if self.more or self.cell is None or self.cell.state is not self.seen:
-            wakeup = self.wakeup  # as in wake(), without a call for each event
-            if wakeup is not None and not wakeup.done():
-                wakeup.set_result(None)
+            self.wake()
 
     async def run(self, loop: asyncio.AbstractEventLoop) -> None:
         """Evaluate at each wake-up, until cancelled: the task of this rendered resource."""
