@@ -21,6 +21,10 @@ class EtcdUnavailable(EtcdError):
     """No answer in time, no connection, no leader: the next try, perhaps on another member, may work."""
 
 
+class EtcdWrongCluster(EtcdUnavailable):
+    """The member belongs to another cluster than the one that was first listed: the next one may be of ours."""
+
+
 class EtcdRefused(EtcdError):
     """etcd, or TLS before it, refused who we are or what we asked for. Retried while running; ends a start."""
 
@@ -34,7 +38,7 @@ class EtcdTlsRefused(EtcdRefused):
 
 
 class EtcdTokenInvalid(EtcdRefused):
-    """The auth token is expired or unknown to the server: authenticate again, then retry."""
+    """The auth token is missing, expired, older than the auth store, or unknown: authenticate again, then retry."""
 
 
 class EtcdCompacted(EtcdError):

@@ -64,6 +64,12 @@ def _webhook(url: str) -> str:
     return url
 
 
+def _cluster_id(text: str) -> str:
+    if text and not re.fullmatch(r"(0[xX])?[0-9a-fA-F]{1,16}", text):
+        raise ValueError(f"{text!r} is no id of a cluster: up to 16 hexadecimal digits, as etcd logs it")
+    return text
+
+
 def origin(url: str) -> str:
     """Give as much of a URL as may stand in logs: a path may be as good as a password."""
     return re.sub(r"^([a-zA-Z]+://)?(?:[^/@]*@)?([^/?#@]*).*", r"\1\2", url, flags=re.DOTALL)
@@ -149,6 +155,7 @@ Spans = Annotated[Mapping[str, Span], BeforeValidator(pairs)]
 Root = Annotated[str, AfterValidator(_root)]
 Hosts = Annotated[Sequence[Annotated[str, AfterValidator(_name)]], BeforeValidator(split)]
 Url = Annotated[str, AfterValidator(_url)]
+ClusterId = Annotated[str, AfterValidator(_cluster_id)]
 Urls = Annotated[Sequence[Url], BeforeValidator(split)]
 Paths = Annotated[Sequence[Path], BeforeValidator(split)]
 Whole = Annotated[int, BeforeValidator(no_flag)]

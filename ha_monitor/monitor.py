@@ -399,7 +399,7 @@ class HaMonitor:
         """Give what was counted so far."""
         now, publisher = self._clock.monotonic(), self._publisher
         watches = [
-            WatchMeasures(feed.prefix, feed.events, feed.relists, max(feed.streams - 1, 0), now - feed.proven)
+            WatchMeasures(feed.prefix, feed.events, feed.relists, max(feed.streams - 1, 0), now - feed.freshness.proven)
             for feed in self._watches.feeds()
         ]
         publish = None

@@ -17,8 +17,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ha_monitor.errors import SettingsError
+from ha_monitor.etcd.cluster import ClusterPin
 from ha_monitor.etcd.connection import Access
 from ha_monitor.forms import (
+    ClusterId,
     Command,
     File,
     Hosts,
@@ -44,6 +46,9 @@ from ha_monitor.lang.catalog import Catalog
 from ha_monitor.lang.secrets import SECRET_FIELDS
 from ha_monitor.model import OnBlind
 
+SUCCESSORS = "successor-of"
+"""Where below the prefix of groups the keys are by which one cluster succeeds another, named by the other's id."""
+
 
 class Settings(BaseModel):
     """What the monitor is to do, and where. All times are float seconds.
@@ -67,6 +72,9 @@ class Settings(BaseModel):
     )
     etcd_cert: Path | None = Field(default=None, description="PEM file of our client certificate")
     etcd_key: Path | None = Field(default=None, description="PEM file of its key")
+    etcd_cluster_id: ClusterId = Field(
+        default="", description="hexadecimal id of the etcd cluster; empty: that of the first member that answers"
+    )
     listen: Listen = Field(default="127.0.0.1:8080", description="HOST:PORT for HTTP; empty: no HTTP")
     http_token_file: Path | None = Field(
         default=None, description="file with the token that everything over HTTP but health asks for; none: no token"
@@ -197,6 +205,8 @@ class Settings(BaseModel):
             raise ValueError("group: there is nothing to share with --publish none")
         if self.group == "maintenance":
             raise ValueError("group: 'maintenance' is where the keys of resources in maintenance are")
+        if self.group == SUCCESSORS:
+            raise ValueError(f"group: {SUCCESSORS!r} is where the keys are that let one cluster succeed another")
         if self.webhook is None and self.webhook_secret_file is not None:
             raise ValueError("webhook-secret-file: there is no webhook to sign")
         if self.hook is None and self.webhook is None and self.hook_state is not None:
@@ -210,6 +220,11 @@ class Settings(BaseModel):
     def access(self) -> Access:
         """Who we are to etcd."""
         return Access(self.etcd_ca, self.etcd_cert, self.etcd_key, self.etcd_user, self.etcd_password_file)
+
+    @property
+    def cluster(self) -> ClusterPin:
+        """Which cluster is ours, from the start on."""
+        return ClusterPin(int(self.etcd_cluster_id or "0", 16), f"{self.group_prefix}/{SUCCESSORS}/")
 
     @property
     def group_keys(self) -> str:

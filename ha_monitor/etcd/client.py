@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import anyio
 from aetcd import rpc
 
-from ha_monitor.errors import EtcdTlsRefused, EtcdTokenInvalid, EtcdUnavailable
+from ha_monitor.errors import EtcdTlsRefused, EtcdTokenInvalid, EtcdUnavailable, EtcdWrongCluster
 from ha_monitor.etcd.connection import CALL_TIMEOUT, Access, Connection, dial
 from ha_monitor.etcd.faults import translate
+from ha_monitor.etcd.stream_pool import StreamPool
 from ha_monitor.wire.calls import NothingDone
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
-    from ha_monitor.etcd.connection import Connect
+    from ha_monitor.etcd.cluster import ClusterPin
+    from ha_monitor.etcd.connection import Connect, Metadata
+    from ha_monitor.etcd.stream import Watch
 
-_Reply = TypeVar("_Reply")
+log = logging.getLogger(__name__)
+
+_Reply = TypeVar("_Reply", bound="HasHeader")
 
 _OTHER_CONNECTION = (EtcdUnavailable, EtcdTlsRefused)
 """What another connection, to another member or with files read anew, may not meet again."""
@@ -29,6 +36,14 @@ LIST_TIMEOUT = 30.0
 
 PUTS_IN_A_TRANSACTION = 128
 """etcd's ``--max-txn-ops`` default."""
+
+
+class HasHeader(Protocol):
+    """What every reply of etcd has."""
+
+    @property
+    def header(self) -> rpc.ResponseHeader:
+        """Which cluster and member it is of, and the revision."""
 
 
 class EtcdSettings(Protocol):
@@ -42,11 +57,9 @@ class EtcdSettings(Protocol):
     def access(self) -> Access:
         """Who we are to them."""
 
-
-def range_end(prefix: bytes) -> bytes:
-    """Give the end of the range of all keys with ``prefix`` (aetcd's own is wrong for a prefix that ends in 0xff)."""
-    stripped = prefix.rstrip(b"\xff")
-    return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else b"\0"
+    @property
+    def cluster(self) -> ClusterPin:
+        """Which cluster they are to be members of."""
 
 
 class EtcdClient:
@@ -56,8 +69,9 @@ class EtcdClient:
     try may work, :class:`~ha_monitor.errors.EtcdRefused` where somebody has to act.
     """
 
-    def __init__(self, urls: Sequence[str], access: Access, connect: Connect = dial) -> None:
+    def __init__(self, urls: Sequence[str], access: Access, cluster: ClusterPin, connect: Connect = dial) -> None:
         self._urls = tuple(urls)
+        self._cluster = cluster
         self._access = access
         self._connect = connect
         self._at = 0
@@ -65,6 +79,10 @@ class EtcdClient:
         self._leaving: list[Connection] = []
         """Those that take no more calls, and may still answer those that they have."""
         self._connecting = anyio.Lock()
+        self._logging_in = anyio.Lock()
+        self._pools: dict[Connection, StreamPool] = {}
+        self._left: dict[str, int] = {}
+        """Members of other clusters, and which, so that each is logged once."""
 
     @property
     def version(self) -> str:
@@ -103,6 +121,33 @@ class EtcdClient:
             return  # asking may be forbidden: the careful way is taken
         connection.version = status.version
         connection.progress_is_ordered = progress_is_ordered(status.version)
+        await self._identify(connection, status.header.cluster_id)
+
+    async def _identify(self, connection: Connection, cluster_id: int) -> None:
+        """Note which cluster a member belongs to. Raises :class:`EtcdWrongCluster` for another than ours."""
+        pin = self._cluster
+        if cluster_id and not pin.accepts(cluster_id) and not await self._succeeds(connection, cluster_id):
+            words = pin.refusal(connection.url, cluster_id)
+            if self._left.get(connection.url) != cluster_id:
+                self._left[connection.url] = cluster_id
+                log.warning("etcd member left: %s", words)
+            self.abandon(connection, words)
+            raise EtcdWrongCluster(words)
+        self._left.pop(connection.url, None)
+        connection.cluster_id = cluster_id
+
+    async def _succeeds(self, connection: Connection, cluster_id: int) -> bool:
+        """Ask a member of another cluster whether its operator says that it succeeds ours; then it is ours."""
+        before, request = self._cluster.id, rpc.RangeRequest(key=self._cluster.successor_key)
+        try:
+            reply = await connection.kv.Range(request, timeout=CALL_TIMEOUT, metadata=connection.metadata)
+        except rpc.AioRpcError:
+            return False
+        if not reply.kvs:
+            return False
+        log.warning("cluster %x succeeds %x, as its key %s says", cluster_id, before, request.key.decode())
+        self._cluster.id = cluster_id
+        return True
 
     def abandon(self, connection: Connection, reason: str) -> None:
         """Leave a member that does not serve us, for the next one; every call on the connection ends at once."""
@@ -124,26 +169,48 @@ class EtcdClient:
         """
         for last in (False, True):
             connection = await self.connection()
+            token = connection.metadata
             try:
-                return await make(connection)
+                reply = await make(connection)
             except rpc.AioRpcError as error:
                 if isinstance(error, NothingDone) and not last:
                     continue
                 fault = translate(error, doing)
                 if isinstance(fault, EtcdTokenInvalid) and self._access.user is not None and not last:
-                    await self._login_again(connection)
+                    await self.login_again(connection, token)
                     continue
                 if isinstance(fault, (*_OTHER_CONNECTION, EtcdTokenInvalid)):  # of a proxy, where we have no token
                     self.abandon(connection, str(fault))
                 raise fault from error
+            cluster_id = reply.header.cluster_id
+            if cluster_id != connection.cluster_id:
+                await self._identify(connection, cluster_id)
+            return reply
         raise AssertionError("unreachable")
 
-    async def _login_again(self, connection: Connection) -> None:
-        try:
-            await connection.authenticate()
-        except _OTHER_CONNECTION as error:
-            self.abandon(connection, str(error))
-            raise
+    async def login_again(self, connection: Connection, token: Metadata) -> None:
+        """Get a fresh token, unless another call on the connection has got one: a login costs etcd a bcrypt round.
+
+        Raises the classes of :mod:`ha_monitor.errors`.
+
+        :param token: what was refused.
+        """
+        async with self._logging_in:
+            if connection.metadata is not token:
+                return
+            try:
+                await connection.authenticate()
+            except _OTHER_CONNECTION as error:
+                self.abandon(connection, str(error))
+                raise
+
+    def watch(self, connection: Connection, prefix: bytes) -> AbstractAsyncContextManager[Watch]:
+        """Open a watch on ``prefix``, still to be created, and end it with the block."""
+        pool = self._pools.get(connection)
+        if pool is None:
+            self._pools = {other: pool for other, pool in self._pools.items() if not other.is_over}
+            pool = self._pools[connection] = StreamPool(connection)
+        return pool.watch(prefix)
 
     async def range(self, request: rpc.RangeRequest, doing: str, timeout: float = CALL_TIMEOUT) -> rpc.RangeResponse:
         """Read keys, linearizably unless the request says otherwise."""
@@ -190,7 +257,7 @@ async def open_client(settings: EtcdSettings, connect: Connect = dial) -> AsyncI
 
     :param connect: gives the stubs of a member, in place of a channel of our own.
     """
-    client = EtcdClient(settings.etcd, settings.access, connect)
+    client = EtcdClient(settings.etcd, settings.access, settings.cluster, connect)
     try:
         yield client
     finally:

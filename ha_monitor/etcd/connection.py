@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from aetcd import rpc
 
 from ha_monitor.errors import EtcdRefused, EtcdTlsRefused
-from ha_monitor.etcd.faults import translate
+from ha_monitor.etcd.faults import AUTH_NOT_ENABLED, translate
 from ha_monitor.wire.channel import Channel
 
 if TYPE_CHECKING:
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 CALL_TIMEOUT = 5.0
 """Deadline of a unary call, in seconds. aetcd's own default is none: a frozen member would hold the caller for good."""
+
+Metadata: TypeAlias = "tuple[tuple[str, str], ...]"
+"""What goes with each call: pairs of a header's name and its value."""
+
+# Without hasleader a member cut off from its quorum keeps a watch open, silent for good.
+_NO_TOKEN: Metadata = (("hasleader", "true"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +90,13 @@ class Stubs(Protocol):
     """
 
     kv: Any
-    watch: Any
     lease: Any
     maintenance: Any
     auth: Any
+
+    @property
+    def watch(self) -> Any:
+        """The stub for watches."""
 
     def abort(self, words: str) -> None:
         """End every call at once with ``UNAVAILABLE`` and these words, and every one that is made from now on."""
@@ -100,17 +109,20 @@ Connect: TypeAlias = "Callable[[str, Access], Stubs]"
 """Gives the stubs of the member at a URL, for who we are. Raises :class:`EtcdRefused` for bad files."""
 
 
+STREAMS_FOR_BOTH = 4
+"""Streams that a server has to allow, at the least, for watches and unary calls to share a connection. Chosen: a probe,
+a refresh of a lease and a transaction are under way at once, and watch streams are never over."""
+
+
 class ChannelStubs:
-    """aetcd's stubs on a channel of ours, which is theirs to close."""
+    """aetcd's stubs on a channel of ours, and another one where a connection is not enough; theirs to close."""
 
     def __init__(self, channel: Channel) -> None:
         self.kv = rpc.KVStub(channel)
-        self.watch = rpc.WatchStub(channel)
         self.lease = rpc.LeaseStub(channel)
         self.auth = rpc.AuthStub(channel)
-        self.abort = channel.abort
-        self.close = channel.close
         self._channel = channel
+        self._watch_channel: Channel | None = None
         # aetcd's stub of this service wants a kind of call that nobody here makes.
         self.maintenance = SimpleNamespace(
             Status=channel.unary_unary(
@@ -119,16 +131,46 @@ class ChannelStubs:
         )
 
     @property
-    def fault(self) -> str | None:
-        """Why no more calls can be made: the connection is lost, or its server has said goodbye."""
+    def watch(self) -> rpc.WatchStub:
+        """The stub for watches: on a connection of its own where the server allows too few streams on one."""
+        allowed = self.allowed_streams
+        if self._watch_channel is None:
+            few = allowed is not None and allowed < STREAMS_FOR_BOTH
+            self._watch_channel = self._channel.another() if few else self._channel
+        return rpc.WatchStub(self._watch_channel)
+
+    @property
+    def allowed_streams(self) -> int | None:
+        """How many streams the server allows on a connection; ``None``: it sets no limit, or is not connected to."""
         connection = self._channel.connection
-        return None if connection is None else connection.fault
+        return None if connection is None else connection.allowed_streams
+
+    @property
+    def _channels(self) -> tuple[Channel, ...]:
+        own = self._watch_channel
+        return (self._channel,) if own is None or own is self._channel else (self._channel, own)
+
+    @property
+    def fault(self) -> str | None:
+        """Why no more calls can be made: a connection is lost, or its server has said goodbye."""
+        made = (channel.connection for channel in self._channels)
+        return next((connection.fault for connection in made if connection is not None and connection.fault), None)
 
     @property
     def over(self) -> bool:
-        """Whether the connection is not there any more."""
-        connection = self._channel.connection
-        return connection is None or connection.closed.done()
+        """Whether the connections are not there any more."""
+        made = (channel.connection for channel in self._channels)
+        return all(connection is None or connection.closed.done() for connection in made)
+
+    def abort(self, words: str) -> None:
+        """End every call at once with ``UNAVAILABLE`` and these words, and every one that is made from now on."""
+        for channel in self._channels:
+            channel.abort(words)
+
+    async def close(self) -> None:
+        """End the connections in good order."""
+        for channel in reversed(self._channels):
+            await channel.close()
 
 
 def dial(url: str, access: Access) -> ChannelStubs:
@@ -144,16 +186,26 @@ class Connection:
         self.url = url
         self.access = access
         self.kv = self._stubs.kv
-        self.watch = self._stubs.watch
         self.lease = self._stubs.lease
         self.maintenance = self._stubs.maintenance
-        # Without hasleader a member cut off from its quorum keeps a watch open, silent for good.
-        self.metadata: tuple[tuple[str, str], ...] = (("hasleader", "true"),)
+        self.metadata = _NO_TOKEN
         self.lost: str | None = None
+        self.cluster_id = 0
+        """The id of the member's cluster; 0 before its first reply."""
         self.version = ""
         """The server's; empty where we may not ask for it."""
         self.progress_is_ordered = False
         """Whether an answer to a progress request is in line with the events (etcd#15220)."""
+
+    @property
+    def watch(self) -> Any:
+        """The stub for watches."""
+        return self._stubs.watch
+
+    @property
+    def allowed_streams(self) -> int | None:
+        """How many streams the server allows on a connection; ``None``: it sets no limit."""
+        return getattr(self._stubs, "allowed_streams", None)
 
     @property
     def is_usable(self) -> bool:
@@ -172,17 +224,24 @@ class Connection:
             self._stubs.abort(reason)
 
     async def authenticate(self) -> None:
-        """Get a token for the user, where there is one. Raises :class:`EtcdRefused` for wrong credentials."""
+        """Get a token for the user, where there is one. Raises :class:`EtcdRefused` for wrong credentials.
+
+        Where authentication is not enabled, or not any more, no token is needed: so has it etcd's own client
+        (``client/v3/client.go``, ``getToken``).
+        """
         if self.access.user is None:
             return
         request = rpc.AuthenticateRequest(name=self.access.user, password=self.access.password())
         try:
             answer = await self._stubs.auth.Authenticate(request, timeout=CALL_TIMEOUT)
         except rpc.AioRpcError as error:
+            if AUTH_NOT_ENABLED in (error.details() or "").lower():
+                self.metadata = _NO_TOKEN
+                return
             raise translate(error, f"log in to {self.url} as {self.access.user}") from error
         if not answer.token.isascii():
             raise EtcdRefused(f"log in to {self.url} as {self.access.user}: a token that no header can carry")
-        self.metadata = (("hasleader", "true"), ("token", answer.token))
+        self.metadata = (*_NO_TOKEN, ("token", answer.token))
 
     async def close(self) -> None:
         """End the connection in good order."""

@@ -25,13 +25,18 @@ _Code = rpc.StatusCode
 
 # A TLS failure is UNAVAILABLE, like a server that is down; only the words tell: those of OpenSSL begin so.
 _TLS_WORDS = ("certificate", "[ssl")
-_TOKEN_WORDS = ("invalid auth token", "auth revision in header is old")
-_REFUSED_WORDS = (
-    "authentication failed",
-    "authentication is not enabled",
-    "user name is empty",
-    "client cert",
+# A JWT is valid for one revision of the auth store: any change of a user or role makes it old.
+_TOKEN_WORDS = (
+    "invalid auth token",
+    "revision in header is old",
+    "revision of auth store is old",
+    "user name is empty",  # no token, since authentication was enabled after the connection was made
 )
+_REFUSED_WORDS = ("authentication failed", "client cert")
+AUTH_NOT_ENABLED = "authentication is not enabled"
+"""What etcd says to a login where access is not checked."""
+# Before 3.5.30 a watch with a bad token is told "permission denied", since then "user name is empty".
+_WATCH_REFUSED_WORDS = ("permission", "auth", "user name is empty")
 
 
 def translate(error: rpc.AioRpcError, doing: str) -> EtcdError:
@@ -63,6 +68,19 @@ def classify(code: rpc.StatusCode, details: str, doing: str) -> EtcdError:
     if code in _RETRYABLE or "not supported for learner" in words:
         return EtcdUnavailable(text)
     return EtcdError(text)
+
+
+def classify_cancellation(reply: rpc.WatchResponse, doing: str) -> EtcdError:
+    """Give the error for a reply that says that the server has ended a watch."""
+    if reply.compact_revision:
+        return EtcdCompacted(f"{doing}: compacted at {reply.compact_revision}")
+    reason = reply.cancel_reason or "canceled without a reason"
+    words = reason.lower()
+    if _any(_TOKEN_WORDS, words):
+        return EtcdTokenInvalid(f"{doing}: {reason}")
+    if _any(_WATCH_REFUSED_WORDS, words):
+        return EtcdRefused(f"{doing}: {reason}")
+    return EtcdUnavailable(f"{doing}: {reason}")
 
 
 def is_about_the_request(error: EtcdError) -> bool:

@@ -1,90 +1,256 @@
-"""A watch stream on one prefix: opened, asked for progress, read reply by reply, and always cancelled at the end."""
+"""Watch streams: several watches in one gRPC call, read reply by reply, each cancelled at its end.
+
+A server, or a proxy before it, limits the streams of a connection, so that one stream has to carry many watches where
+there are many prefixes (:mod:`ha_monitor.etcd.stream_pool` deals them out). Whichever watch waits for its next reply
+reads the call, and hands the replies of other watches to them: a watch that is alone on its stream costs no detour
+through another task. A watch that does not take its replies holds up the others of its stream, never its memory.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from aetcd import rpc
 
-from ha_monitor.errors import EtcdCompacted, EtcdError, EtcdRefused, EtcdUnavailable
-from ha_monitor.etcd.client import range_end
+from ha_monitor.errors import EtcdError, EtcdUnavailable
 from ha_monitor.etcd.connection import CALL_TIMEOUT
-from ha_monitor.etcd.faults import translate
+from ha_monitor.etcd.faults import classify_cancellation, translate
+from ha_monitor.etcd.ranges import range_end
 from ha_monitor.wire.calls import END_OF_STREAM
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from ha_monitor.etcd.connection import Connection
+
+QUEUED_REPLIES = 4
+"""Replies that wait for a watch before the stream is read no further. Chosen: a reply may hold 1,000 revisions."""
+
+_OF_ALL_WATCHES = -1  # the watch id of an answer to a progress request, which counts for every watch of the stream
 
 
 class WatchStream:
-    """One watch on one stream of its own; made by :func:`open_stream`."""
+    """One gRPC call with its watches."""
 
-    def __init__(self, connection: Connection, call: Any, doing: str) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._call = call
-        self._doing = doing
+        self.metadata = connection.metadata
+        """Who opened it: etcd checks each watch on it against this token, whatever token the connection has later."""
+        self.watches: set[Watch] = set()
+        """Those that are open or about to be."""
+        self.error: EtcdError | None = None
+        """Why it has ended."""
+        self.is_silent_on_progress = False
+        """Whether the server was found to leave progress requests unanswered while nothing is wrong."""
+        self._asked = float("-inf")
+        self._call: Any = connection.watch.Watch(metadata=connection.metadata)
+        self._by_id: dict[int, Watch] = {}
+        self._creating: Watch | None = None
+        self._turn_to_create = anyio.Lock()
+        self._next_id = 1  # never 0: a refusal of 3.5.1 carries the requested id, and ends what is told to that one
+        self._reader: Watch | None = None
+        self._held_up = False
 
-    async def create(self, prefix: bytes, start_revision: int) -> None:
+    @property
+    def takes_more(self) -> bool:
+        """Whether another watch can be opened on it."""
+        overdue = self._creating is not None and self._creating not in self.watches
+        return self.error is None and not overdue and self.metadata == self.connection.metadata
+
+    @property
+    def is_read(self) -> bool:
+        """Whether replies are waited for: as long as its watches are busy, silence is ours and not the server's."""
+        return self._reader is not None and not self._held_up
+
+    async def create(self, watch: Watch, prefix: bytes, start_revision: int) -> None:
+        """Ask for a watch and wait until it is granted. Raises the classes of :mod:`ha_monitor.errors`."""
+        async with self._turn_to_create:
+            if not self.takes_more:
+                raise EtcdUnavailable(f"{watch.doing}: the stream ended")
+            self._creating = watch
+            request = rpc.WatchCreateRequest(
+                key=prefix, range_end=range_end(prefix), start_revision=start_revision, progress_notify=True,
+                watch_id=self._next_id,
+            )  # fmt: skip
+            self._next_id += 1
+            await self.write(rpc.WatchRequest(create_request=request), watch.doing)
+            reply = await self.next(watch)
+        if not reply.created:
+            raise EtcdError(f"{watch.doing}: the first reply grants no watch")
+
+    async def ask_progress(self, now: float, pause: float) -> None:
+        """Ask for a reply with the store's revision, for all watches of the stream.
+
+        :param now: monotonic seconds.
+        :param pause: seconds since the last request within which it is not sent again.
+        """
+        if now - self._asked < pause:
+            return
+        self._asked = now
+        await self.write(rpc.WatchRequest(progress_request=rpc.WatchProgressRequest()), "ask a watch for progress")
+
+    async def write(self, request: rpc.WatchRequest, doing: str) -> None:
+        """Send a request."""
+        try:
+            await self._call.write(request)
+        except rpc.AioRpcError as error:
+            raise translate(error, doing) from error
+
+    async def next(self, watch: Watch) -> rpc.WatchResponse:
+        """Give the next reply for a watch. Raises the classes of :mod:`ha_monitor.errors` when it has ended."""
+        while not watch.replies:
+            if self.error is not None:
+                raise type(self.error)(f"{watch.doing}: {self.error}")
+            if self._reader is None:
+                self._reader = watch
+                try:
+                    await self._read_for(watch)
+                finally:
+                    self._reader, self._held_up = None, False
+                    self._appoint_reader(watch)
+            else:
+                await watch.sleep()
+        reply = watch.replies.popleft()
+        if len(watch.replies) < QUEUED_REPLIES and self._reader is not None and self._reader is not watch:
+            self._reader.wake()  # it may wait for this room
+        if self.connection.lost is not None:  # what came before that is not to be believed any more
+            raise EtcdUnavailable(self.connection.lost)
+        if reply.canceled:
+            raise classify_cancellation(reply, watch.doing)
+        return reply
+
+    async def _read_for(self, watch: Watch) -> None:
+        while not watch.replies and self.error is None:
+            try:
+                reply = await self._call.read()
+            except rpc.AioRpcError as error:
+                self.fail(translate(error, "read the watch stream"))
+                return
+            if reply is END_OF_STREAM:
+                self.fail(EtcdUnavailable("the server ended the stream"))
+                return
+            for other in await self._dispatch(reply):
+                while other in self.watches and len(other.replies) >= QUEUED_REPLIES and self.error is None:
+                    self._held_up = True
+                    await watch.sleep()
+            self._held_up = False
+
+    async def _dispatch(self, reply: rpc.WatchResponse) -> tuple[Watch, ...]:
+        """Hand a reply to the watch that it is for; give those whose queue grew, other than the reader's."""
+        to: tuple[Watch, ...]
+        if reply.created:
+            created = await self._created(reply)
+            to = () if created is None else (created,)
+        elif reply.watch_id == _OF_ALL_WATCHES:
+            self.is_silent_on_progress = False
+            to = tuple(self._by_id.values())
+        else:
+            known = self._by_id.get(reply.watch_id)  # none: of a watch that was cancelled meanwhile
+            to = () if known is None else (known,)
+        if reply.canceled:
+            self._by_id.pop(reply.watch_id, None)
+        grown = []
+        for watch in to:
+            watch.put(reply)
+            if watch is not self._reader:
+                watch.wake()
+                grown.append(watch)
+        return tuple(grown)
+
+    async def _created(self, reply: rpc.WatchResponse) -> Watch | None:
+        watch, self._creating = self._creating, None
+        if watch is None or reply.canceled:  # a refusal carries any id, or none: it answers the request all the same
+            return watch
+        if watch not in self.watches:  # it was given up meanwhile
+            await self._cancel(reply.watch_id)
+            return None
+        watch.id = reply.watch_id  # a grpc-proxy counts watches by itself, whatever was asked for
+        self._by_id[watch.id] = watch
+        return watch
+
+    def fail(self, error: EtcdError) -> None:
+        """End all its watches."""
+        if self.error is None:
+            self.error = error
+            self._call.cancel()
+        for watch in self.watches:
+            watch.wake()
+
+    async def close(self, watch: Watch) -> None:
+        """End one watch, and the call with the last one."""
+        self.watches.discard(watch)
+        if watch.id is not None:
+            self._by_id.pop(watch.id, None)
+        if self._reader is not None:
+            self._reader.wake()  # it may wait for room in this one
+        if not self.watches:
+            self.fail(EtcdUnavailable("the stream was closed"))
+        elif watch.id is not None and self.error is None:
+            await self._cancel(watch.id)
+
+    async def _cancel(self, id_: int) -> None:
+        request = rpc.WatchRequest(cancel_request=rpc.WatchCancelRequest(watch_id=id_))
+        try:
+            await self.write(request, "cancel a watch")
+        except EtcdError as error:
+            self.fail(error)
+
+    def _appoint_reader(self, before: Watch) -> None:
+        """Have another watch that waits read on."""
+        for watch in self.watches:
+            if watch is not before and watch.wake():
+                return
+
+
+class Watch:
+    """One watch; opened by :meth:`ha_monitor.etcd.stream_pool.StreamPool.watch`."""
+
+    def __init__(self, stream: WatchStream, prefix: bytes) -> None:
+        self.stream = stream
+        self.doing = f"watch {prefix.decode(errors='replace')}"
+        self.id: int | None = None
+        self.replies: deque[rpc.WatchResponse] = deque()
+        self._prefix = prefix
+        self._news: asyncio.Future[None] | None = None
+
+    async def create(self, start_revision: int) -> None:
         """Ask for the watch and wait until it is granted.
 
         Raises :class:`EtcdCompacted`, or :class:`EtcdRefused` where we may not watch there: etcd tells that in a
         reply with both ``created`` and ``canceled`` set, so the latter is looked at first.
         """
-        request = rpc.WatchCreateRequest(
-            key=prefix, range_end=range_end(prefix), start_revision=start_revision, progress_notify=True
-        )
         with anyio.move_on_after(CALL_TIMEOUT) as scope:
-            await self._write(rpc.WatchRequest(create_request=request))
-            reply = await self.read()
-            if not reply.created:
-                raise EtcdError(f"{self._doing}: the first reply is no grant")
-            return
+            await self.stream.create(self, self._prefix, start_revision)
         if scope.cancelled_caught:
-            raise EtcdUnavailable(f"{self._doing}: no answer in {CALL_TIMEOUT:g} s")
-
-    async def ask_progress(self) -> None:
-        """Ask for a reply that carries the store's revision."""
-        await self._write(rpc.WatchRequest(progress_request=rpc.WatchProgressRequest()))
+            raise EtcdUnavailable(f"{self.doing}: no answer in {CALL_TIMEOUT:g} s")
 
     async def read(self) -> rpc.WatchResponse:
         """Give the next reply. Raises the classes of :mod:`ha_monitor.errors` when stream or watch has ended."""
+        return await self.stream.next(self)
+
+    def put(self, reply: rpc.WatchResponse) -> None:
+        """Queue a reply; one without events takes the place of one before it that was not read yet."""
+        replies = self.replies
+        if replies and not (reply.events or reply.created or reply.canceled):
+            last = replies[-1]
+            if not (last.events or last.created or last.canceled) and last.watch_id == reply.watch_id:
+                replies[-1] = reply
+                return
+        replies.append(reply)
+
+    async def sleep(self) -> None:
+        """Wait until woken."""
+        self._news = asyncio.get_running_loop().create_future()
         try:
-            reply = await self._call.read()
-        except rpc.AioRpcError as error:
-            raise translate(error, self._doing) from error
-        if self.connection.lost is not None:  # what came before that is not to be believed any more
-            raise EtcdUnavailable(self.connection.lost)
-        if reply is END_OF_STREAM:
-            raise EtcdUnavailable(f"{self._doing}: the server ended the stream")
-        if reply.canceled:
-            raise self._why_canceled(reply)
-        return reply
+            await self._news
+        finally:
+            self._news = None
 
-    async def _write(self, request: rpc.WatchRequest) -> None:
-        try:
-            await self._call.write(request)
-        except rpc.AioRpcError as error:
-            raise translate(error, self._doing) from error
-
-    def _why_canceled(self, reply: rpc.WatchResponse) -> EtcdError:
-        if reply.compact_revision:
-            return EtcdCompacted(f"{self._doing}: compacted at {reply.compact_revision}")
-        reason = reply.cancel_reason or "canceled without a reason"
-        words = reason.lower()
-        if "permission" in words or "auth" in words:
-            return EtcdRefused(f"{self._doing}: {reason}")
-        return EtcdUnavailable(f"{self._doing}: {reason}")
-
-
-@contextlib.asynccontextmanager
-async def open_stream(connection: Connection, prefix: bytes) -> AsyncIterator[WatchStream]:
-    """Open a stream for a watch on ``prefix``, and end it with the block."""
-    call = connection.watch.Watch(metadata=connection.metadata)
-    try:
-        yield WatchStream(connection, call, f"watch {prefix.decode(errors='replace')}")
-    finally:
-        call.cancel()  # the server drops the watch with it
+    def wake(self) -> bool:
+        """End its wait; tells whether it waited."""
+        news = self._news
+        if news is None or news.done():
+            return False
+        news.set_result(None)
+        return True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aetcd import rpc
 
 from ha_monitor.errors import GroupRefused
-from ha_monitor.etcd.client import range_end
+from ha_monitor.etcd.ranges import range_end
 from ha_monitor.group.roster import agreed_shards, charter
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import anyio
 from aetcd import rpc
 
-from ha_monitor.etcd.client import range_end
+from ha_monitor.etcd.ranges import range_end
 from ha_monitor.monitor import HaMonitor
 from ha_monitor.settings import Settings
 from ha_monitor.testing.access import User

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aetcd import rpc
 
-from ha_monitor.etcd.client import LIST_TIMEOUT, range_end
+from ha_monitor.etcd.client import LIST_TIMEOUT
+from ha_monitor.etcd.ranges import range_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +40,7 @@ class Continuity:
 
     def __init__(self, prefix: bytes) -> None:
         self._prefix = prefix
+        self._cluster_id = 0
         self._connection: Connection | None = None
         """The one on which the history was listed, or found to be the one that we know; ``None`` since it was cut."""
         self._newest = _Newest(prefix, 0)
@@ -46,6 +48,7 @@ class Continuity:
     def begins(self, connection: Connection) -> None:
         """Note that a list begins."""
         self._connection = connection
+        self._cluster_id = connection.cluster_id
         self._newest = _Newest(self._prefix, 0)
 
     def interrupted(self) -> None:
@@ -75,6 +78,8 @@ class Continuity:
 
         :param count: gives how many keys we know; ``None`` where we can't tell. Asked only where it matters.
         """
+        if connection.cluster_id != self._cluster_id:
+            return False
         if connection is self._connection:
             return True
         newest, doing = self._newest, f"compare {self._prefix.decode(errors='replace')}"
@@ -91,6 +96,20 @@ class Continuity:
             return False
         self._connection = connection
         return True
+
+    async def unchanged(self, client: EtcdClient, next_revision: int, count: Callable[[], int | None]) -> int:
+        """Read whether all that is known still is what the store has; give the revision as of which that is so.
+
+        0: it is not so, or can't be told. What was put and deleted since is not noticed, and makes no difference. As
+        costly for etcd as :meth:`holds`. Raises the errors of the client's calls.
+
+        :param next_revision: the first revision that is not known yet.
+        """
+        request = rpc.RangeRequest(
+            key=self._prefix, range_end=range_end(self._prefix), keys_only=True, limit=1, min_mod_revision=next_revision
+        )
+        reply = await client.range(request, f"compare {self._prefix.decode(errors='replace')}", LIST_TIMEOUT)
+        return 0 if reply.kvs or reply.count != count() else reply.header.revision
 
 
 def _newest(item: rpc.KeyValue) -> _Newest:

@@ -1,7 +1,8 @@
 """Drives the list-and-watch of one prefix over etcd, for good: does what the state machine asks, again after a pause.
 
 What to do next is decided in :mod:`ha_monitor.watch.state_machine`; what comes of the items is the business of a
-:class:`~ha_monitor.watch.sink.Sink`. The sign of life of an idle stream is asked for by :mod:`ha_monitor.watch.pulse`.
+:class:`~ha_monitor.watch.sink.Sink`. :mod:`ha_monitor.watch.pulse` reads the store's revision, and has a watch that has
+not reached it confirmed (:meth:`Feed.confirm`).
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import anyio.lowlevel
 from aetcd import rpc
 
 from ha_monitor.errors import EtcdCompacted, EtcdError, EtcdRefused, EtcdTooLarge, EtcdUnavailable
-from ha_monitor.etcd.client import LIST_TIMEOUT, range_end
-from ha_monitor.etcd.stream import open_stream
+from ha_monitor.etcd.client import LIST_TIMEOUT
+from ha_monitor.etcd.ranges import range_end
 from ha_monitor.watch.backoff import Backoff
 from ha_monitor.watch.continuity import Continuity
 from ha_monitor.watch.lag import BATCH, Lag
+from ha_monitor.watch.proof import Freshness, Reading
 from ha_monitor.watch.state_machine import (
     Apply,
     Behind,
@@ -38,7 +40,10 @@ from ha_monitor.watch.state_machine import (
     Proven,
     State,
     TooLarge,
+    Watching,
     begin,
+    news,
+    opening_revision,
     step,
 )
 
@@ -47,14 +52,19 @@ if TYPE_CHECKING:
 
     from ha_monitor.clock import Clock
     from ha_monitor.etcd.client import EtcdClient
-    from ha_monitor.etcd.stream import WatchStream
+    from ha_monitor.etcd.connection import Metadata
+    from ha_monitor.etcd.stream import Watch
     from ha_monitor.watch.sink import Sink
 
 log = logging.getLogger(__name__)
 
 NO_SIGN_OF_LIFE = 4.0
-"""Seconds after which a stream that does not answer a progress request is given up. Chosen: with the probe's pause
-of 2.5 s it is told within 10 s that etcd can't be heard."""
+"""Seconds without a reply after which a watch that has not reached the store's revision is compared with the store, and
+its connection given up where it missed something. Chosen: with the probe's pause of 2.5 s, a watch that has died
+without a word is told within 10 s."""
+
+PROGRESS_PAUSE = 0.125
+"""Seconds between two progress requests on a stream, at the least: its watches all have it asked."""
 
 FEW = 16
 """Events of a reply that somebody waits for, rather than a storm: what they set off goes before all else."""
@@ -85,9 +95,8 @@ class Feed:
         """
         self.prefix = prefix
         self.revision = 0
-        self.proven_at = 0.0
-        self.proven = clock.monotonic()
-        """When it was last proven right, in monotonic seconds; before the first time, when it began."""
+        """Up to which all that is known is right."""
+        self.freshness = Freshness(clock.monotonic())
         self.caught_up = False
         self.fault = "not listed yet"
         self.events = 0
@@ -110,10 +119,15 @@ class Feed:
         self._failed = False
         self._state: State = begin(self._bytes)
         self._continuity = Continuity(self._bytes)
-        self._stream: WatchStream | None = None
-        self._reading = False
-        """Whether the stream's next word is waited for: while its last one is taken, it is not its silence."""
-        self._unanswered_since: float | None = None
+        self._listing = Reading(0, 0.0, float("-inf"))
+        """The read that the list under way, or the last one, is of."""
+        self._token: Metadata = ()
+        """Who asked last, so that a refusal has a fresh token asked for only where that is what was refused."""
+        self._watching: Watch | None = None
+        self._waiting = False
+        """Whether the next reply is waited for: while the last one is taken, silence is ours and not the server's."""
+        self._late_since: float | None = None
+        """When it was first found behind the store without a reply since, in monotonic seconds; ``None``: it is not."""
         self._doubted = 0
         """The revision up to which it has to be proven right, at least, before it counts as caught up again."""
         self._replaced = ""
@@ -134,9 +148,12 @@ class Feed:
                 await self._recover(error)
 
     async def _list_page(self, at: Listing) -> None:
+        connection = await self._client.connection()
+        self._token = connection.metadata
         if at.revision == 0:
-            self._continuity.begins(await self._client.connection())
+            self._continuity.begins(connection)
         request = rpc.RangeRequest(key=at.start, range_end=range_end(self._bytes), limit=at.limit, revision=at.revision)
+        sent = self._clock.time(), self._clock.monotonic()
         reply = await self._client.range(request, f"list {self.prefix}", LIST_TIMEOUT)
         self._backoff.reset()
         self._refused = 0
@@ -144,62 +161,74 @@ class Feed:
             return
         self.keys = self.listed + reply.count  # etcd counts from the page on
         self._continuity.listed(reply.kvs)
+        if at.revision == 0:
+            self._listing = Reading(reply.header.revision, *sent)
         await self._take(Page(reply.kvs, reply.header.revision, reply.more))
 
     async def _watch(self, start_revision: int) -> None:
         connection = await self._client.connection()
-        async with open_stream(connection, self._bytes) as stream:
+        self._token = connection.metadata
+        async with self._client.watch(connection, self._bytes) as watch:
+            sent = self._clock.time(), self._clock.monotonic()
             newest = await self._client.range(
                 rpc.RangeRequest(key=self._bytes, count_only=True), f"read the revision for {self.prefix}"
             )
-            if newest.header.revision >= start_revision - 1:
+            store = newest.header.revision
+            if store >= start_revision - 1:
                 at, count = start_revision - 1, self._sink.count
                 if not await self._continuity.holds(self._client, connection, at, count):
                     self.fault = "the store was replaced by an older one, which has gone on since"
                     await self._take(Gone())
                     return
                 try:
-                    await stream.create(self._bytes, start_revision)
+                    await watch.create(opening_revision(start_revision, store))
                 except EtcdUnavailable as error:  # it may answer everything else, and grant no watch
                     self._client.abandon(connection, str(error))
                     raise
             if self._replaced:
                 return
-            await self._take(Opened(newest.header.revision))
+            await self._take(Opened(store))
             if isinstance(self._state, Listing):
                 return
-            self._stream = stream
+            self.store_read(Reading(store, *sent))
+            self._watching = watch
             self.streams += 1
-            lag = Lag()
             try:
-                while True:
-                    self._reading = True
-                    reply = await stream.read()
-                    self._reading = False
-                    if self._failed:
-                        self._failed = False
-                        self._backoff.reset()
-                        self._refusals.reset()
-                        self._refused = 0
-                    self._unanswered_since = None
-                    if not reply.events:
-                        await self._take(Progress(reply.header.revision, self._in_line(reply)))
-                    elif not await self._take_events(lag, reply):
-                        log.info("%s: listed again, since it is far behind", self.prefix)
-                        await self._take(Behind())
-                        return
-                    del reply  # of 100,000 events, it may be, and the next one is long in coming
+                await self._follow(watch)
             finally:
-                self._stream = None
-                self._reading = False
-                self._unanswered_since = None
+                self._watching = None
+                self._waiting = False
+                self._late_since = None
+
+    async def _follow(self, watch: Watch) -> None:
+        """Take the replies of a watch until a list is the shorter way. Raises as the watch ends."""
+        lag = Lag()
+        while True:
+            self._waiting = True
+            reply = await watch.read()
+            self._waiting = False
+            if self._failed:
+                self._failed = False
+                self._backoff.reset()
+                self._refusals.reset()
+                self._refused = 0
+            self._late_since = None
+            if not reply.events:
+                await self._take(Progress(reply.header.revision, _in_line(watch, reply)))
+            elif not await self._take_events(lag, reply):
+                log.info("%s: listed again, since it is far behind", self.prefix)
+                await self._take(Behind())
+                return
+            del reply  # of 100,000 events, it may be, and the next one is long in coming
 
     async def _take_events(self, lag: Lag, reply: rpc.WatchResponse) -> bool:
         """Take the events of a reply; tells whether to read on, and not to list since that is shorter.
 
         What few events set off goes before all that is to be noted and judged; of many, they may not be worth taking.
         """
-        events = reply.events
+        events = news(self._state, reply.events) if isinstance(self._state, Watching) else reply.events
+        if not events:
+            return True
         few = len(events) <= FEW
         if not few and await self._list_is_shorter(lag, reply):
             return False
@@ -222,9 +251,6 @@ class Feed:
             store = (await self._client.range(request, f"read the revision for {self.prefix}")).header.revision
         return store > 0 and lag.list_is_shorter(events, store, self._sink.size())
 
-    def _in_line(self, reply: rpc.WatchResponse) -> bool:
-        return reply.watch_id >= 0 or (self._stream is not None and self._stream.connection.progress_is_ordered)
-
     async def _take(self, got: Input) -> None:
         self._state, effects = step(self._bytes, self._state, got)
         for effect in effects:
@@ -245,16 +271,26 @@ class Feed:
             self.listed += len(effect.items)
             return self._sink.put_items(effect.items)
         if isinstance(effect, ListEnds):
+            self.revision = min(self.revision, effect.revision)  # of a store that was replaced, it may be lower
+            self.freshness.read(self._listing, self._listing.revision)
             return self._sink.list_ends(effect.revision)
         self.listed = 0
-        self.relists += self.proven_at > 0
+        self.relists += self.freshness.proven_at > 0
         self._sink.list_begins()
         return iter(())
 
+    def store_read(self, reading: Reading) -> None:
+        """Note the store's revision, by a linearizable read."""
+        self.freshness.read(reading, self.revision if self._counts else 0)
+
+    @property
+    def _counts(self) -> bool:
+        """Whether what is known is right up to ``revision`` in the store that is read, as long as the watch stands."""
+        return self._watching is not None and not self._replaced
+
     def _proven(self, revision: int) -> None:
-        self.revision = revision
-        self.proven_at = self._clock.time()
-        self.proven = self._clock.monotonic()
+        self.revision = revision = max(self.revision, revision)
+        self.freshness.reached(revision)
         if not self.caught_up and revision >= self._doubted:
             self.caught_up = True
             self.fault = ""
@@ -288,8 +324,7 @@ class Feed:
     async def _login_again(self) -> None:
         """Get a fresh token: etcd 3.5 says "permission denied" for one that has expired, too."""
         try:
-            connection = await self._client.connection()
-            await connection.authenticate()
+            await self._client.login_again(await self._client.connection(), self._token)
         except EtcdError as error:
             log.debug("%s: %s", self.prefix, error)
 
@@ -297,31 +332,66 @@ class Feed:
         """List again: the store is not the one that was listed. Done by the feed's own task, at its next step."""
         self._replaced = reason
         self._doubted = 0  # a revision that it may never have
-        if self._stream is not None:
-            self._client.abandon(self._stream.connection, reason)
+        self.freshness.forget()
+        if self._watching is not None:
+            self._client.abandon(self._watching.stream.connection, reason)
 
     def doubt(self, revision: int) -> None:
         """Count as behind until it is proven right up to a revision that the store is at by now."""
         self._doubted = revision
-        self._lost()
+        if self.revision < revision:
+            self._lost()
 
-    async def ask_progress(self) -> None:
-        """Ask the stream for a sign of life, and give its connection up where the last one is overdue."""
-        stream = self._stream
-        if stream is None or not self._reading:
+    async def confirm(self) -> None:
+        """Have a watch that has not reached the store's revision proven right up to there, or given up where it is not.
+
+        The server is asked for progress. It may leave that out: a grpc-proxy never answers, and etcd only once every
+        watch of the stream is synced. So silence alone is nothing: then what is known is compared with the store.
+        """
+        watch, now = self._watching, self._clock.monotonic()
+        if watch is None:
             return
-        now = self._clock.monotonic()
-        if self._unanswered_since is None:
-            self._unanswered_since = now
-        elif now - self._unanswered_since > NO_SIGN_OF_LIFE:
-            reason = f"watch {self.prefix}: no sign of life for {NO_SIGN_OF_LIFE:g} s"
-            self._client.abandon(stream.connection, reason)
+        stream = watch.stream
+        if not self._waiting or not stream.is_read:  # it is we who are slow
+            self._late_since = None
             return
+        if self._late_since is None:
+            self._late_since = now
         try:
             with anyio.move_on_after(NO_SIGN_OF_LIFE):  # a peer that reads nothing fills the window, and writes wait
-                await stream.ask_progress()
-        except EtcdUnavailable as error:
+                await stream.ask_progress(now, PROGRESS_PAUSE)
+        except EtcdError as error:
             log.debug("%s", error)  # the reader of the stream meets the same, and acts
+            return
+        if stream.is_silent_on_progress or now - self._late_since > NO_SIGN_OF_LIFE:
+            await self._compare(watch)
+
+    async def _compare(self, watch: Watch) -> None:
+        """Compare what is known with the store; give the connection up where the watch has missed something."""
+        state, events, late_since = self._state, self.events, self._late_since
+        if not isinstance(state, Watching) or late_since is None:
+            return
+        sent = self._clock.time(), self._clock.monotonic()
+        try:
+            revision = await self._continuity.unchanged(self._client, state.next_revision, self._sink.count)
+        except EtcdError as error:
+            log.debug("%s", error)
+            revision = 0
+        if self._watching is not watch or not self._waiting or self.events != events or watch.replies:
+            return  # it has gone on meanwhile
+        if revision:
+            watch.stream.is_silent_on_progress = True
+            self._late_since = None
+            self.freshness.read(Reading(revision, *sent), revision)
+            await self._take(Progress(revision, ordered=True))
+        elif self._clock.monotonic() - late_since > NO_SIGN_OF_LIFE:
+            reason = f"watch {self.prefix}: no sign of life for {NO_SIGN_OF_LIFE:g} s"
+            self._client.abandon(watch.stream.connection, reason)
+
+
+def _in_line(watch: Watch, reply: rpc.WatchResponse) -> bool:
+    """Tell whether a reply came in line with the events of its watch."""
+    return reply.watch_id >= 0 or watch.stream.connection.progress_is_ordered
 
 
 async def _let_them_go_first() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import anyio
 from aetcd import rpc
 
-from ha_monitor.etcd.client import range_end
+from ha_monitor.etcd.ranges import range_end
 from ha_monitor.watch.states import StateView
 from ha_monitor.watch.views import KeyView
 from ha_monitor.watch.watches import Proof

@@ -1,9 +1,9 @@
-"""The proof of life: is etcd heard, is it the store that we know, and does each watch stream still talk?
+"""The health check of etcd: does it answer, is it the store that we know, and has each watch reached its revision?
 
-Two questions are asked again and again. A linearizable read (never a serializable one, which a member without
-quorum answers, stale) with a deadline: it finds a frozen member, a lost quorum, an expired token, access taken away,
-and a store that was wiped or restored. And a progress request on each stream: it finds a stream that has died
-without a word, and proves how far each watch is while nothing changes.
+One question is asked again and again: a linearizable read (never a serializable one, which a member without quorum
+answers, stale) with a deadline. It finds a frozen member, a lost quorum, an expired token, access taken away, and a
+store that was wiped or restored; and it says which revision the store has. Watches that have reached it are fresh:
+where nothing changes, nothing else is asked. Those that have not are confirmed, or found to have died without a word.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import anyio
 from aetcd import rpc
 
 from ha_monitor.errors import EtcdError, EtcdRefused
-from ha_monitor.etcd.client import range_end
+from ha_monitor.etcd.ranges import range_end
 from ha_monitor.watch.backoff import Backoff
+from ha_monitor.watch.proof import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PROBE_EVERY = 2.5
-"""Seconds between two probes; with their deadline below, losing etcd is told within 10 s. A probe and the streams'
-signs of life take 5 ms of CPU: less often would be cheaper, and ``proven_at`` older."""
+"""Seconds between two probes; with their deadline below, losing etcd is told within 10 s. A probe, with a progress
+request on each stream, takes 5 ms of CPU: less often would be cheaper, and ``proven_at`` older."""
 
 PROBE_TIMEOUT = 4.0
 """Deadline of a probe, in seconds. etcd itself gives up on a read without quorum after 7 s: too late for us."""
@@ -90,7 +91,7 @@ class Pulse:
         self.heard = False
         self.fault = "etcd was not reached yet"
         self.revision = 0
-        self.proven_at = 0.0
+        """The store's, by the last probe."""
         self._answered = float("-inf")
         self._failures = Backoff()
         self._refusals = Backoff(cap=5.0)  # a login costs the server a bcrypt round
@@ -128,13 +129,19 @@ class Pulse:
                 pause = await self._probe()
                 next_probe = self._clock.monotonic() + pause
             asked_at = self._clock.monotonic()
-            for feed in tuple(self._feeds()):
-                if beat or self._is_late(feed):
-                    await feed.ask_progress()
+            if self.heard:
+                await self._confirm()
             hurry = any(self._is_late(feed) for feed in self._feeds())
             left = max(0.0, next_probe - self._clock.monotonic())  # a process that was frozen is late
             with anyio.move_on_after(min(left, CATCH_UP_EVERY) if hurry else left):
                 await self._called.wait()
+
+    async def _confirm(self) -> None:
+        """Have the watches confirmed that have not reached the store's revision, the longest unproven first."""
+        late = sorted(filter(self._is_late, self._feeds()), key=lambda feed: feed.freshness.proven)
+        with anyio.move_on_after(PROBE_EVERY):  # the others have their turn after the next probe
+            for feed in late:
+                await feed.confirm()
 
     def end(self) -> None:
         """Ask no more: what was heard is of the past."""
@@ -149,11 +156,12 @@ class Pulse:
             await anyio.sleep(LOOK_EVERY)
 
     def _is_late(self, feed: Feed) -> bool:
-        return not feed.caught_up or feed.revision < self._wanted
+        return not feed.caught_up or feed.revision < max(self._wanted, self.revision)
 
     async def _probe(self) -> float:
         """Ask once; give the pause before the next time."""
         request = rpc.RangeRequest(key=self._key, range_end=range_end(self._key), limit=1, keys_only=True)
+        sent = self._clock.time(), self._clock.monotonic()
         try:
             reply = await self._client.range(request, "probe", PROBE_TIMEOUT)
         except EtcdError as error:
@@ -165,10 +173,11 @@ class Pulse:
         header = reply.header
         self._look_at(StoreId(header.cluster_id, header.raft_term, header.revision))
         self.revision = header.revision
-        if self.proven_at and self.silence > LONGEST_SILENCE:
-            for feed in tuple(self._feeds()):
+        slept = LONGEST_SILENCE < self.silence < float("inf")
+        for feed in tuple(self._feeds()):
+            if slept:
                 feed.doubt(header.revision)
-        self.proven_at = self._clock.time()
+            feed.store_read(Reading(header.revision, *sent))
         self._answered = self._clock.monotonic()
         self._turn(heard=True, fault="")
         self._failures.reset()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from aetcd import rpc
 
 from ha_monitor.errors import EtcdCompacted, EtcdTooLarge
-from ha_monitor.etcd.client import LIST_TIMEOUT, range_end
+from ha_monitor.etcd.client import LIST_TIMEOUT
+from ha_monitor.etcd.ranges import range_end
 from ha_monitor.watch.state_machine import PAGE
 
 if TYPE_CHECKING:

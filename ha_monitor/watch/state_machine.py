@@ -50,12 +50,14 @@ class Watching(Struct, frozen=True):
 
     ``target`` is the store's revision when the stream was opened: the watch has caught up when it is known to be
     past it. ``asked`` is the revision of the last answer to a progress request with no event since (0: none).
+    ``known`` is the revision up to which all was known when it was opened: the stream may bring some of it again.
     """
 
     next_revision: int
     target: int
     caught_up: bool = False
     asked: int = 0
+    known: int = 0
 
 
 State: TypeAlias = Listing | Opening | Watching
@@ -199,16 +201,34 @@ def _opening(prefix: bytes, state: Opening, got: Input) -> Step:
     if got.revision < state.next_revision - 1:  # etcd would accept the watch, and be silent until it gets there
         return begin(prefix), (Lost(),)
     if state.fresh:
-        return Watching(state.next_revision, state.next_revision - 1, caught_up=True), (
-            Proven(state.next_revision - 1),
-        )
-    return Watching(state.next_revision, got.revision), ()
+        known = state.next_revision - 1
+        return Watching(state.next_revision, known, caught_up=True, known=known), (Proven(known),)
+    return Watching(state.next_revision, got.revision, known=state.next_revision - 1), ()
+
+
+def opening_revision(next_revision: int, store: int) -> int:
+    """Give the revision to open a watch at, which is to go on from ``next_revision``.
+
+    Never above the store's: such a watch counts as not synced until the next write, by anybody, and etcd from 3.5.22
+    and 3.6.2 on answers no progress request for its stream until then (``progressIfSync`` in its
+    ``server/storage/mvcc/watchable_store.go``). What it brings again is passed over: see :func:`news`.
+
+    :param store: the store's revision, read linearizably just before.
+    """
+    return min(next_revision, store)
+
+
+def news(state: Watching, events: Sequence[rpc.Event]) -> Sequence[rpc.Event]:
+    """Give the events that were not known when the watch was opened: one that was opened early begins with those."""
+    if events[0].kv.mod_revision > state.known:  # nearly always
+        return events
+    return [event for event in events if event.kv.mod_revision > state.known]
 
 
 def _happened(state: Watching, got: Events) -> Step:
     last = got.events[-1].kv.mod_revision
     caught_up = state.caught_up or last >= state.target
-    after = Watching(max(last + 1, state.next_revision), state.target, caught_up)
+    after = Watching(max(last + 1, state.next_revision), state.target, caught_up, 0, state.known)
     return after, (Apply(got.events), Proven(last)) if caught_up else (Apply(got.events),)
 
 

@@ -143,8 +143,8 @@ class Watches:
         feeds = [feed for prefix, feed in self._feeds.items() if prefix in prefixes] or [*self._feeds.values()]
         return Proof(
             min((feed.revision for feed in feeds), default=0),
-            min((feed.proven_at for feed in feeds), default=0.0),
-            min((feed.proven for feed in feeds), default=0.0),
+            min((feed.freshness.proven_at for feed in feeds), default=0.0),
+            min((feed.freshness.proven for feed in feeds), default=0.0),
             all(feed.caught_up for feed in feeds),
         )
 

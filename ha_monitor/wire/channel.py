@@ -43,6 +43,7 @@ class Channel:
         :param url: ``http://host:port``, or ``https://`` with ``tls``.
         :param tls: who is trusted, and who we are.
         """
+        self._url = url
         parts = urlsplit(url)
         self.scheme = parts.scheme
         self.authority = parts.netloc
@@ -58,6 +59,10 @@ class Channel:
         self._tries = 0
         self._failed = ""
         """Why the last try has failed."""
+
+    def another(self) -> Channel:
+        """Give another channel to the same server."""
+        return Channel(self._url, self._tls)
 
     def unary_unary(
         self,

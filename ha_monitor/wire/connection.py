@@ -42,6 +42,11 @@ class Http2Connection(asyncio.Protocol):
         return self._session.fault
 
     @property
+    def allowed_streams(self) -> int | None:
+        """How many streams the server allows at a time; ``None``: it sets no limit."""
+        return self._session.allowed_streams
+
+    @property
     def was_silent(self) -> bool:
         """Whether the server has ended it without a word, as one does that waits for a handshake of TLS."""
         return self.closed.done() and not self._session.ready

@@ -80,6 +80,11 @@ class Session:
         }
 
     @property
+    def allowed_streams(self) -> int | None:
+        """How many streams the server allows at a time ; ``None``: it sets no limit."""
+        return None if self._most_streams >= _LAST_STREAM else self._most_streams
+
+    @property
     def busy(self) -> bool:
         """Whether any call is under way."""
         return bool(self._streams)

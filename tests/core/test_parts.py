@@ -20,8 +20,9 @@ from ha_monitor.errors import (
     EtcdTooLarge,
     EtcdUnavailable,
 )
-from ha_monitor.etcd.client import progress_is_ordered, range_end
+from ha_monitor.etcd.client import progress_is_ordered
 from ha_monitor.etcd.faults import classify
+from ha_monitor.etcd.ranges import range_end
 from ha_monitor.model import Change, Resync, Status
 from ha_monitor.publish.conflicts import LONGEST_PAUSE, QUIET, Conflicts
 from ha_monitor.watch.backoff import Backoff

@@ -10,6 +10,7 @@ import pytest
 from aetcd import rpc
 
 from ha_monitor.clock import SystemClock
+from ha_monitor.watch.proof import Freshness, Reading
 from ha_monitor.watch.pulse import PROBE_EVERY, Pulse
 
 if TYPE_CHECKING:
@@ -48,8 +49,15 @@ class Sleepy:
 
     def __init__(self, clock: Turned) -> None:
         self.clock = clock
+        self.freshness = Freshness(0.0)
 
-    async def ask_progress(self) -> None:
+    def store_read(self, reading: Reading) -> None:
+        pass
+
+    def doubt(self, revision: int) -> None:
+        pass
+
+    async def confirm(self) -> None:
         await anyio.lowlevel.checkpoint()
         self.clock.ahead += 2 * PROBE_EVERY
 

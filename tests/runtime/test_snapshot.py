@@ -93,7 +93,7 @@ def test_what_is_too_large_for_a_page_comes_in_smaller_ones(etcd: Etcd) -> None:
 
     async def one() -> Snapshot:
         settings = Settings(etcd=[etcd.url])
-        client = Narrow(settings.etcd, settings.access)
+        client = Narrow(settings.etcd, settings.access, settings.cluster)
         try:
             return await read_snapshot(client, ["/a/"])
         finally:

@@ -321,4 +321,5 @@ def test_each_refusal_is_taken_for_what_it_is() -> None:
     assert kinds["NO_SPACE"] == "EtcdNoSpace"
     assert kinds["COMPACTED"] == kinds["FUTURE"] == "EtcdCompacted"
     assert kinds["DENIED"] == "EtcdDenied"
-    assert kinds["NO_USER"] == kinds["WRONG_PASSWORD"] == kinds["NO_AUTH"] == "EtcdRefused"
+    assert kinds["NO_USER"] == "EtcdTokenInvalid"
+    assert kinds["WRONG_PASSWORD"] == "EtcdRefused"

@@ -19,6 +19,7 @@ from grpc.aio import AioRpcError
 
 from ha_monitor.errors import EtcdUnavailable
 from ha_monitor.etcd.client import open_client
+from ha_monitor.etcd.cluster import ClusterPin
 from ha_monitor.etcd.connection import Access
 from ha_monitor.wire import channel as channels
 from ha_monitor.wire import connection as connections
@@ -320,6 +321,7 @@ class Asked:
     def __init__(self, port: int) -> None:
         self.etcd = [f"http://127.0.0.1:{port}"]
         self.access = Access()
+        self.cluster = ClusterPin(0, "/ha_monitor/successor-of/")
 
 
 @pytest.mark.parametrize("how", ["goodbye", "refused"])
