@@ -11,13 +11,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.faults.fleet import DOWN, STATES, difference, expected, fleet, standing
+from tests.support.authority import Authority
+from tests.support.etcd import Etcd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from tests.support.cluster import Cluster
-    from tests.support.etcd import Etcd
-    from tests.support.relay import Relay
+    from tests.conftest import Reachable
     from tests.support.service import Service
 
 TOLD_WITHIN = 10.0
@@ -70,6 +71,14 @@ class Watched:
         words: str = self._readyz(503, timeout, saying)["reason"]
         return words
 
+    def stays_ready(self, seconds: float) -> None:
+        """Ask for so long whether the service is ready, and find that it always is."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            answer = httpx.get(f"{self.service.url}/readyz", timeout=10.0)
+            assert answer.status_code == 200, answer.text
+            time.sleep(0.1)
+
     def _readyz(self, status: int, timeout: float, saying: str = "") -> Any:
         until = time.monotonic() + timeout
         while True:
@@ -82,10 +91,39 @@ class Watched:
 
 
 @pytest.fixture
+def make_etcd() -> Iterator[Callable[..., Etcd]]:
+    """Start servers of this test's own, by their options; each ends with the test."""
+    started: list[Etcd] = []
+
+    def make(*options: str) -> Etcd:
+        started.append(Etcd(*options))
+        return started[-1].start()
+
+    yield make
+    for etcd in started:
+        etcd.close()
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def secure(authority: Authority) -> Iterator[Etcd]:
+    """An etcd that wants a client certificate of the authority."""
+    etcd = authority.etcd()
+    try:
+        yield etcd.start()
+    finally:
+        etcd.close()
+
+
+@pytest.fixture
 def watch(service: Any) -> Callable[..., Watched]:
     """Give a function that fills an etcd with a fleet and starts a service on it."""
 
-    def start(etcd: Etcd, *args: str, count: int = 20, through: Relay | Cluster | None = None) -> Watched:
+    def start(etcd: Etcd, *args: str, count: int = 20, through: Reachable | None = None) -> Watched:
         keys = list(fleet(count).items())
         for begin in range(0, len(keys), 100):
             etcd.txn(dict(keys[begin : begin + 100]))

@@ -31,7 +31,8 @@ class GrpcProxy:
     def __init__(self, endpoints: str, *options: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._line = ["--endpoints", endpoints, "--listen-addr", f"127.0.0.1:{self.port}", *options]
+        address = f"127.0.0.1:{self.port}"  # advertised as well: a proxy asks itself, and ends where it can't
+        self._line = ["--endpoints", endpoints, "--listen-addr", address, "--advertise-client-url", address, *options]
         self._folder = tempfile.TemporaryDirectory(prefix="ha-monitor-test-proxy-", ignore_cleanup_errors=True)
         self._process: subprocess.Popen[bytes] | None = None
 
