@@ -71,6 +71,13 @@ class Watched:
         words: str = self._readyz(503, timeout, saying)["reason"]
         return words
 
+    def stays_as_it_is(self, record: str, value: object) -> None:
+        """Find a record unchanged for as long as the service takes for several tries to reach etcd."""
+        until = time.monotonic() + 3.0
+        while time.monotonic() < until:
+            assert self.etcd.record(record) == value
+            time.sleep(0.1)
+
     def stays_ready(self, seconds: float) -> None:
         """Ask for so long whether the service is ready, and find that it always is."""
         until = time.monotonic() + seconds

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from aetcd import rpc
 
 from ha_monitor import HaMonitor, Settings
 from ha_monitor.watch.feed import Feed
 from tests.faults.fleet import RECORDS
-from tests.faults.operate import channel
+from tests.faults.guarded import USER, Guarded
 from tests.support import site
-from tests.support.etcd import CALL, Etcd, free_port
+from tests.support.etcd import Etcd, free_port
 from tests.support.service import command
 
 if TYPE_CHECKING:
@@ -26,56 +25,6 @@ if TYPE_CHECKING:
     from tests.faults.conftest import Watched
 
 TOKEN_LIVES = 4  # seconds without use
-ROOT, USER, ROLE = "root", "monitor", "monitoring"
-
-
-class Guarded:
-    """An etcd with access control, and what its administrator does."""
-
-    def __init__(self, etcd: Etcd, password_file: Path) -> None:
-        self.etcd = etcd
-        self.password_file = password_file
-
-    def enable(self) -> None:
-        password = self.password_file.read_text().strip()
-        for user, secret in ((ROOT, "root-pw"), (USER, password)):
-            self._do("UserAdd", rpc.AuthUserAddRequest(name=user, password=secret))
-        for role in (ROOT, ROLE):
-            self._do("RoleAdd", rpc.AuthRoleAddRequest(name=role))
-        self._do("UserGrantRole", rpc.AuthUserGrantRoleRequest(user=ROOT, role=ROOT))
-        self.grant()
-        self._do("UserGrantRole", rpc.AuthUserGrantRoleRequest(user=USER, role=ROLE))
-        self._do("AuthEnable", rpc.AuthEnableRequest())
-        self.etcd.user = (ROOT, "root-pw")
-
-    def grant(self) -> None:
-        permission = rpc.Permission(permType=rpc.Permission.Type.READWRITE, key=b"/", range_end=b"0")
-        self._do("RoleGrantPermission", rpc.AuthRoleGrantPermissionRequest(name=ROLE, perm=permission))
-
-    def grant_all_but(self, prefix: bytes) -> None:
-        """Take away the right to write under a prefix: it may be read, as all else may be read and written."""
-        self.revoke()
-        kinds, end = rpc.Permission.Type, prefix[:-1] + bytes([prefix[-1] + 1])
-        for kind, first, last in (
-            (kinds.READWRITE, b"/", prefix), (kinds.READ, prefix, end), (kinds.READWRITE, end, b"0"),
-        ):  # fmt: skip
-            permission = rpc.Permission(permType=kind, key=first, range_end=last)
-            self._do("RoleGrantPermission", rpc.AuthRoleGrantPermissionRequest(name=ROLE, perm=permission))
-
-    def revoke(self) -> None:
-        request = rpc.AuthRoleRevokePermissionRequest(role=ROLE, key=b"/", range_end=b"0")
-        self._do("RoleRevokePermission", request)
-
-    def change_password(self, password: str) -> None:
-        self._do("UserChangePassword", rpc.AuthUserChangePasswordRequest(name=USER, password=password))
-
-    def _do(self, method: str, request: object) -> None:
-        with channel(self.etcd) as opened:
-            getattr(rpc.AuthStub(opened), method)(request, timeout=CALL, metadata=self.etcd.metadata)
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        return "--etcd-user", USER, "--etcd-password-file", str(self.password_file)
 
 
 @pytest.fixture

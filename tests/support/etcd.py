@@ -141,7 +141,7 @@ class Etcd:
     def start(self) -> Etcd:
         """Start the server on the data and ports that it had; returns once it answers."""
         assert self._process is None, "this etcd is running already"
-        self._token_used = float("-inf")  # tokens live in the server's memory
+        self.forget_token()  # tokens live in the server's memory
         arguments = {
             "--data-dir": str(Path(self._folder.name, "data")),
             "--listen-client-urls": ",".join([self.url, *self._unix]),
@@ -236,6 +236,10 @@ class Etcd:
             self._token = rpc.AuthStub(self._channel).Authenticate(request, timeout=CALL, wait_for_ready=True).token
         self._token_used = now
         return (("token", self._token),)
+
+    def forget_token(self) -> None:
+        """Get another token for the next call: users or roles were changed."""
+        self._token_used = float("-inf")
 
     def put(self, key: str, value: object) -> int:
         """Put one key; gives the revision."""
