@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 ARGS ?=
 SECONDS ?= 60
 SEED ?=
+VERSIONS ?=
 MEMBERS ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # Where nothing compiled may be kept, each interpreter that the tests start takes a third longer to be there.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint types format pytest long soak bench picture clean
+.PHONY: demo test lint types format pytest long etcds matrix soak upgrade bench picture clean
 
 demo: $(VENV)/.demo
 	@$(BIN)/ha-monitor demo $(ARGS)
@@ -34,6 +35,14 @@ pytest: $(VENV)/.test
 long: $(VENV)/.test
 	$(BIN)/python -m pytest -q -m long $(ARGS)
 
+# Brings etcd 3.4 to 3.7 into .etcds: from Debian's packages, and built with Go. Quick where they are there.
+etcds: $(VENV)/.test
+	@$(BIN)/python -m tests.etcds.bring --versions "$(VERSIONS)"
+
+# The tests that talk to etcd against each of those: make matrix [VERSIONS="3.4 3.7"] [ARGS="--full -k cluster"]
+matrix: etcds
+	$(BIN)/python -m tests.etcds.matrix --versions "$(VERSIONS)" $(ARGS)
+
 # Random changes and faults, with an oracle: make soak SECONDS=1800 [SEED=7] [MEMBERS=3]
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak.soak --seconds $(SECONDS) --members $(MEMBERS) $(if $(SEED),--seed $(SEED))
@@ -51,7 +60,7 @@ format: $(VENV)/.test
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .etcds build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # Made anew when the dependencies change; the package itself is installed editable, so its code is always today's.
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
