@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-import trustme
 
+from tests.support.authority import Authority
 from tests.support.etcd import Etcd
 from tests.support.service import command
 
@@ -19,27 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.faults.conftest import Watched
-
-
-class Authority:
-    """A CA, and PEM files of what it signs."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._ca = trustme.CA()
-        self.ca = folder / "ca.pem"
-        self._ca.cert_pem.write_to_path(self.ca)
-
-    def issue(self, name: str, *, not_after: datetime.datetime | None = None) -> tuple[Path, Path]:
-        """Give files with a certificate for 127.0.0.1 and its key."""
-        cert = self._ca.issue_cert("127.0.0.1", common_name=name, not_after=not_after)
-        paths = self.folder / f"{name}.pem", self.folder / f"{name}-key.pem"
-        cert.cert_chain_pems[0].write_to_path(paths[0])
-        cert.private_key_pem.write_to_path(paths[1])
-        return paths
-
-    def options(self, cert: Path, key: Path) -> tuple[str, ...]:
-        return "--etcd-ca", str(self.ca), "--etcd-cert", str(cert), "--etcd-key", str(key)
 
 
 @pytest.fixture

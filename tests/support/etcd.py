@@ -142,7 +142,9 @@ class Etcd:
         command = [binary(), "--unsafe-no-fsync", *itertools.chain.from_iterable(arguments.items())]
         command += self._options
         with Path(self._folder.name, "log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self._folder.name
+            )
         self._wait_until_it_answers()
         return self
 

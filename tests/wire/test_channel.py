@@ -319,6 +319,7 @@ class Asked:
 
     def __init__(self, port: int) -> None:
         self.etcd = [f"http://127.0.0.1:{port}"]
+        self.discovery = None
         self.access = Access()
 
 
