@@ -6,11 +6,14 @@ import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
+
+from ha_monitor.endpoint import canonical, host_port
 
 
 def split(value: object) -> object:
@@ -35,20 +38,6 @@ def pairs(value: object) -> object:
     if wrong:
         raise ValueError(f"{wrong[0]!r} is not NAME=VALUE")
     return dict(item.split("=", 1) for item in values)
-
-
-def _url(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme not in ("http", "https"):
-        raise ValueError(f"{without_password(url)!r} is not http://HOST:PORT or https://HOST:PORT")
-    if "@" in rest:
-        raise ValueError("user and password have settings of their own: etcd-user and etcd-password-file")
-    host, port = _host_port(rest.rstrip("/"), 2379)
-    if not re.fullmatch(_HOST, host):
-        raise ValueError(f"{url!r} names no host: http://HOST:PORT or https://HOST:PORT, IPv6 in brackets")
-    if port == 0:
-        raise ValueError("port '0' is not a number from 1 to 65535")
-    return f"{scheme}://{host}:{port}"
 
 
 def _webhook(url: str) -> str:
@@ -93,21 +82,30 @@ def without_password(text: str) -> str:
     return re.sub(r".*@", "***@", text, flags=re.DOTALL)
 
 
-def _host_port(text: str, default: int | None) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or text.endswith("]"):
-        if default is None:
-            raise ValueError(f"{text!r} is not HOST:PORT")
-        return text, default
-    if not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f"port {port!r} is not a number from 0 to 65535")
-    return host, int(port)
-
-
 def _listen(text: str) -> str:
     if text:
-        _host_port(text, None)
+        host_port(text, None)
     return text
+
+
+def _domain(name: str) -> str:
+    if not re.fullmatch(r"([A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?", name):
+        raise ValueError("it is not the name of a domain")
+    return name
+
+
+def _nameserver(text: str) -> str:
+    host, port = host_port(text, 53)
+    address = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        ip_address(address)
+    except ValueError:
+        raise ValueError("it is not ADDRESS:PORT, the address an IPv4 one or an IPv6 one in brackets") from None
+    if ":" in host and address == host:
+        raise ValueError("an IPv6 address has to be in brackets")
+    if port == 0:
+        raise ValueError("port '0' is not a number from 1 to 65535")
+    return f"{host}:{port}"
 
 
 def _name(host: str) -> str:
@@ -145,8 +143,6 @@ def _finite(value: float) -> float:
     return value
 
 
-_HOST = r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]"
-
 Seconds = Annotated[float, BeforeValidator(no_flag), Field(gt=0), AfterValidator(_finite)]
 Span = Annotated[float, BeforeValidator(no_flag), Field(ge=0), AfterValidator(_finite)]
 Names = Annotated[Sequence[str], BeforeValidator(split)]
@@ -154,12 +150,13 @@ Table = Annotated[Mapping[str, str], BeforeValidator(pairs)]
 Spans = Annotated[Mapping[str, Span], BeforeValidator(pairs)]
 Root = Annotated[str, AfterValidator(_root)]
 Hosts = Annotated[Sequence[Annotated[str, AfterValidator(_name)]], BeforeValidator(split)]
-Url = Annotated[str, AfterValidator(_url)]
 ClusterId = Annotated[str, AfterValidator(_cluster_id)]
-Urls = Annotated[Sequence[Url], BeforeValidator(split)]
+Endpoints = Annotated[Sequence[Annotated[str, AfterValidator(canonical)]], BeforeValidator(split)]
 Paths = Annotated[Sequence[Path], BeforeValidator(split)]
 Whole = Annotated[int, BeforeValidator(no_flag)]
 RootOrNone = Annotated[str, AfterValidator(_root_or_none)]
+Domain = Annotated[str, AfterValidator(_domain)]
+Nameserver = Annotated[str, AfterValidator(_nameserver)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Segment = Annotated[str, AfterValidator(_segment)]
 File = Annotated[Path, AfterValidator(_file)]

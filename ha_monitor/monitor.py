@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ha_monitor.etcd.connection import Connect
+    from ha_monitor.etcd.endpoints import Endpoints
     from ha_monitor.evaluate.unit import Unit
     from ha_monitor.explain.report import Explanation
     from ha_monitor.group.member import Member
@@ -97,6 +98,7 @@ class HaMonitor:
         self._synced = asyncio.Event()
         self._fatal: EtcdRefused | GroupRefused | None = None
         self._tasks: TaskGroup
+        self._endpoints: Endpoints
         self._plugins = load_plugins()
         self._watches: Watches | FixedKeys
         self._pulse: Pulse | FixedKeys
@@ -160,6 +162,7 @@ class HaMonitor:
     def _wire(self, client: EtcdClient, leaves: Leaves) -> None:
         settings, clock, plugins = self._settings, self._clock, self._plugins.classes
         catalog, keyspace = settings.catalog, settings.keyspace
+        self._endpoints = client.endpoints
         up_values = frozenset(settings.up_values)
         read_record = StateReader(up_values, monitoring_dependencies)
         read_state = StateReader(up_values, worker_dependencies) if settings.state_source == "state" else read_record
@@ -250,7 +253,7 @@ class HaMonitor:
 
         :param refused: how often since the last answer.
         """
-        if isinstance(error, EtcdRefused) and refused > len(set(self._settings.etcd)) and not self._synced.is_set():
+        if isinstance(error, EtcdRefused) and refused > len(self._endpoints) and not self._synced.is_set():
             self._fatal = error
             raise error
         self._faults.note(error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,16 +17,21 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from ha_monitor.endpoint import is_secure, with_scheme
 from ha_monitor.errors import SettingsError
 from ha_monitor.etcd.cluster import ClusterPin
 from ha_monitor.etcd.connection import Access
+from ha_monitor.etcd.discovery import Discovery
 from ha_monitor.forms import (
     ClusterId,
     Command,
+    Domain,
+    Endpoints,
     File,
     Hosts,
     Listen,
     Names,
+    Nameserver,
     Paths,
     Root,
     RootOrNone,
@@ -34,7 +40,6 @@ from ha_monitor.forms import (
     Span,
     Spans,
     Table,
-    Urls,
     Webhook,
     Whole,
     origin,
@@ -59,9 +64,22 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    etcd: Annotated[Urls, Field(min_length=1)] = Field(
+    etcd: Annotated[Endpoints, Field(min_length=1)] = Field(
         default=("http://127.0.0.1:2379",),
-        description="URL of a member of the etcd cluster, http:// or https://; several of one cluster, or commas",
+        description="member of the etcd cluster, as etcdctl's --endpoints: HOST:PORT, http://, https://, unix://PATH or"
+        " unixs://PATH; without a scheme, and with unix://, TLS is used where etcd-ca or etcd-cert is given;"
+        " several of one cluster, or commas",
+    )
+    etcd_discovery_srv: Domain | None = Field(
+        default=None,
+        description="domain whose DNS SRV records name the members, in place of etcd: _etcd-client-ssl._tcp.DOMAIN,"
+        " with TLS, or where there are none _etcd-client._tcp.DOMAIN; none: no discovery",
+    )
+    etcd_discovery_srv_name: Segment | None = Field(
+        default=None, description="suffix of the service in these records: _etcd-client-NAME._tcp.DOMAIN; none: none"
+    )
+    etcd_discovery_nameserver: Nameserver | None = Field(
+        default=None, description="ADDRESS:PORT of the DNS server that is asked for them; none: those of the system"
     )
     etcd_user: str | None = Field(default=None, description="user to log in to etcd as; none: no login")
     etcd_password_file: Path | None = Field(
@@ -184,15 +202,31 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _agree_on_etcd(self) -> Settings:
-        secure = {url.startswith("https://") for url in self.etcd}
+        tls = self._has_tls_files
+        # The one place that knows what an endpoint without a scheme means; frozen, it can't be set otherwise.
+        object.__setattr__(self, "etcd", tuple(with_scheme(endpoint, tls=tls) for endpoint in self.etcd))
+        secure = {is_secure(url) for url in self.etcd}
         if len(secure) > 1:
-            raise ValueError("etcd: all URLs are https://, or none is")
-        if secure == {False} and (self.etcd_ca or self.etcd_cert or self.etcd_key):
-            raise ValueError("etcd-ca, etcd-cert and etcd-key are for https:// URLs")
+            raise ValueError(f"etcd: all URLs are https://, or none is: {', '.join(self.etcd)}")
+        if secure == {False} and tls and self.etcd_discovery_srv is None:
+            raise ValueError("etcd-ca, etcd-cert and etcd-key are for https:// URLs, and unixs:// ones")
         if (self.etcd_cert is None) != (self.etcd_key is None):
             raise ValueError("etcd-cert and etcd-key go together")
         if (self.etcd_user is None) != (self.etcd_password_file is None):
             raise ValueError("etcd-user and etcd-password-file go together")
+        return self
+
+    @model_validator(mode="after")
+    def _agree_on_discovery(self) -> Settings:
+        if self.etcd_discovery_srv is not None:
+            if "etcd" in self.model_fields_set:
+                raise ValueError("etcd and etcd-discovery-srv both name the members: give one of them")
+            if find_spec("dns") is None:
+                raise ValueError("etcd-discovery-srv needs the extra dns: pip install 'ha-monitor[dns]'")
+            return self
+        for name in ("etcd_discovery_srv_name", "etcd_discovery_nameserver"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"{setting_name(name)} is for etcd-discovery-srv")
         return self
 
     @model_validator(mode="after")
@@ -215,6 +249,20 @@ class Settings(BaseModel):
             raise ValueError("shards: they are shared by the members of a --group")
         self.catalog  # noqa: B018 - reads the schema files, so that a wrong one is told at the start
         return self
+
+    @property
+    def _has_tls_files(self) -> bool:
+        return any((self.etcd_ca, self.etcd_cert, self.etcd_key))
+
+    @property
+    def discovery(self) -> Discovery | None:
+        """Where the members of the cluster are discovered; ``None``: they are :attr:`etcd`."""
+        if self.etcd_discovery_srv is None:
+            return None
+        return Discovery(
+            self.etcd_discovery_srv, self.etcd_discovery_srv_name or "", self.etcd_discovery_nameserver,
+            tls=self._has_tls_files,
+        )  # fmt: skip
 
     @property
     def access(self) -> Access:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # From the ground up: a room may import rooms further down, itself, and nothing else of the package.
 FLOORS = (
-    ("errors", "model", "clock", "text"),
+    ("errors", "model", "clock", "text", "endpoint"),
     ("measures", "forms", "transition", "files", "outward", "wire"),
     ("lang", "etcd", "reading", "broadcast", "history", "faultlog"),
     ("keys", "watch"),

@@ -42,9 +42,9 @@ def explain(
 ) -> None:  # fmt: skip
     """Tell why a resource is what it is: config, parameters, entries, states, verdict, record; nothing is written.
 
-    A running monitor is asked, at --url. With --etcd on the command line, or with --data, everything there is
-    evaluated for this one answer instead; since when something is so, and who holds a write up, only a running
-    monitor knows. Exit code 1 where there is no such resource.
+    A running monitor is asked, at --url. With --etcd or --etcd-discovery-srv on the command line, or with --data,
+    everything there is evaluated for this one answer instead; since when something is so, and who holds a write up,
+    only a running monitor knows. Exit code 1 where there is no such resource.
     """
     for segment in (type_, id_):
         if not segment or "/" in segment:
@@ -65,12 +65,14 @@ def _asks_a_monitor(data: TextIOWrapper | None) -> bool:
     context = click.get_current_context()
     given = {
         name
-        for name in ("url", "etcd", "data")
+        for name in ("url", "etcd", "etcd_discovery_srv", "data")
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }  # fmt: skip
     if "url" in given and len(given) > 1:
-        raise click.UsageError("--url asks a running monitor, --etcd and --data evaluate here: give one of them")
-    return "url" in given or ("etcd" not in given and data is None)
+        raise click.UsageError(
+            "--url asks a running monitor, --etcd, --etcd-discovery-srv and --data evaluate here: give one of them"
+        )
+    return "url" in given or (not given and data is None)
 
 
 async def _remote(url: str, token_file: Path | None, type_: str, id_: str) -> Explanation:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
+_DISCOVERY = tuple(name for name in Settings.model_fields if name.startswith("etcd_discovery_"))
+"""Settings that name the members in another way than ``etcd`` does."""
+
 
 class TextOption(click.Option):
     """An option whose variable counts when it is empty, too: click takes that for none, which would leave HTTP on."""
@@ -128,10 +131,25 @@ def _settings(config: str | None, without: Collection[str]) -> Settings:
     for name in Settings.model_fields:
         if context.get_parameter_source(name) in _GIVEN:
             values[name] = context.params[name]
+    for name in _overridden(context, values):
+        del values[name]
     try:
         return Settings.checked(values)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _overridden(context: click.Context, values: Collection[str]) -> Collection[str]:
+    """Give the settings that name the members of etcd where a stronger source names them in the other way.
+
+    So that ``--etcd`` on the command line counts where a file has ``etcd-discovery-srv``, and the other way round.
+    """
+    sources = {name: context.get_parameter_source(name) for name in values}
+    rank = {name: _GIVEN.index(source) if source in _GIVEN else len(_GIVEN) for name, source in sources.items()}
+    listed, discovered = rank.get("etcd"), rank.get("etcd_discovery_srv")
+    if listed is None or discovered is None or listed == discovered:
+        return ()
+    return ("etcd",) if discovered < listed else [name for name in _DISCOVERY if name in values]
 
 
 def _from_file(path: Path, without: Collection[str]) -> dict[str, Any]:

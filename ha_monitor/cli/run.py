@@ -76,11 +76,17 @@ def _run(settings: Settings) -> None:
     settings = settings.model_copy(update=kept)
     collect_rarely()
     allow_all()
-    log.info("ha_monitor %s: etcd %s; %s", version("ha-monitor"), ", ".join(settings.etcd), _work(settings))
+    log.info("ha_monitor %s: etcd %s; %s", version("ha-monitor"), _cluster(settings), _work(settings))
     listening = listener(settings.listen)
     with listening or contextlib.nullcontext():
         check_access(settings)
         anyio.run(_serve, settings, listening, backend_options={"use_uvloop": find_spec("uvloop") is not None})
+
+
+def _cluster(settings: Settings) -> str:
+    """Say which etcd it is, as far as that is known before any is reached."""
+    discovery = settings.discovery
+    return ", ".join(settings.etcd) if discovery is None else f"by DNS SRV records of {discovery.domain}"
 
 
 def _work(settings: Settings) -> str:

@@ -12,12 +12,13 @@ from aetcd import rpc
 
 from ha_monitor.errors import EtcdTlsRefused, EtcdTokenInvalid, EtcdUnavailable, EtcdWrongCluster
 from ha_monitor.etcd.connection import CALL_TIMEOUT, Access, Connection, dial
+from ha_monitor.etcd.endpoints import Endpoints, EndpointSettings
 from ha_monitor.etcd.faults import translate
 from ha_monitor.etcd.stream_pool import StreamPool
 from ha_monitor.wire.calls import NothingDone
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from contextlib import AbstractAsyncContextManager
 
     from ha_monitor.etcd.cluster import ClusterPin
@@ -46,12 +47,8 @@ class HasHeader(Protocol):
         """Which cluster and member it is of, and the revision."""
 
 
-class EtcdSettings(Protocol):
+class EtcdSettings(EndpointSettings, Protocol):
     """What a client needs of the settings."""
-
-    @property
-    def etcd(self) -> Sequence[str]:
-        """URLs of the members of one cluster."""
 
     @property
     def access(self) -> Access:
@@ -69,12 +66,11 @@ class EtcdClient:
     try may work, :class:`~ha_monitor.errors.EtcdRefused` where somebody has to act.
     """
 
-    def __init__(self, urls: Sequence[str], access: Access, cluster: ClusterPin, connect: Connect = dial) -> None:
-        self._urls = tuple(urls)
+    def __init__(self, endpoints: Endpoints, access: Access, cluster: ClusterPin, connect: Connect = dial) -> None:
+        self.endpoints = endpoints
         self._cluster = cluster
         self._access = access
         self._connect = connect
-        self._at = 0
         self._connection: Connection | None = None
         self._leaving: list[Connection] = []
         """Those that take no more calls, and may still answer those that they have."""
@@ -95,12 +91,12 @@ class EtcdClient:
             return self._connection
         async with self._connecting:
             if self._connection is None or not self._connection.is_usable:
-                fresh = Connection(self._urls[self._at % len(self._urls)], self._access, self._connect)
+                fresh = Connection(await self.endpoints.current(), self._access, self._connect)
                 try:
                     await fresh.authenticate()
                     await self._ask_version(fresh)
                 except BaseException:
-                    self._at += 1
+                    self.endpoints.advance()
                     fresh.abandon("it does not serve us")
                     raise
                 if self._connection is not None and self._connection.lost is None:
@@ -152,7 +148,7 @@ class EtcdClient:
     def abandon(self, connection: Connection, reason: str) -> None:
         """Leave a member that does not serve us, for the next one; every call on the connection ends at once."""
         if connection is self._connection and connection.lost is None:
-            self._at += 1
+            self.endpoints.advance()
         connection.abandon(reason)
 
     async def close(self) -> None:
@@ -257,7 +253,7 @@ async def open_client(settings: EtcdSettings, connect: Connect = dial) -> AsyncI
 
     :param connect: gives the stubs of a member, in place of a channel of our own.
     """
-    client = EtcdClient(settings.etcd, settings.access, settings.cluster, connect)
+    client = EtcdClient(Endpoints.of(settings), settings.access, settings.cluster, connect)
     try:
         yield client
     finally:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from aetcd import rpc
 
+from ha_monitor.endpoint import is_secure
 from ha_monitor.errors import EtcdRefused, EtcdTlsRefused
 from ha_monitor.etcd.faults import AUTH_NOT_ENABLED, translate
 from ha_monitor.wire.channel import Channel
@@ -175,7 +176,7 @@ class ChannelStubs:
 
 def dial(url: str, access: Access) -> ChannelStubs:
     """Give the stubs of a new channel, which connects at the first call. Raises :class:`EtcdRefused` for bad files."""
-    return ChannelStubs(Channel(url, access.tls() if url.startswith("https://") else None))
+    return ChannelStubs(Channel(url, access.tls() if is_secure(url) else None))
 
 
 class Connection:

@@ -16,6 +16,7 @@ import anyio
 from aiohappyeyeballs import start_connection
 from grpc import StatusCode
 
+from ha_monitor import endpoint
 from ha_monitor.wire.calls import NothingDone, Streaming, Unary, failure
 from ha_monitor.wire.connection import Http2Connection
 from ha_monitor.wire.resolver import resolve
@@ -40,17 +41,20 @@ class Channel:
     def __init__(self, url: str, tls: ssl.SSLContext | None = None) -> None:
         """Prepare; nothing is sent before the first call.
 
-        :param url: ``http://host:port``, or ``https://`` with ``tls``.
+        :param url: ``http://host:port`` or ``unix://path``; ``https://`` or ``unixs://`` with ``tls``.
         :param tls: who is trusted, and who we are.
         """
         self._url = url
         parts = urlsplit(url)
-        self.scheme = parts.scheme
-        self.authority = parts.netloc
+        self.scheme = "http" if tls is None else "https"
+        self.authority = endpoint.authority(url)
         self.connection: Http2Connection | None = None
         """``None`` until it is made."""
-        self._host = parts.hostname or ""
-        self._port = parts.port or _PORTS[parts.scheme]
+        self._socket_path = endpoint.socket_path(url)
+        if self._socket_path is None:
+            self._host = parts.hostname or ""
+            self._port = parts.port or _PORTS[parts.scheme]
+        self._server_name = None if tls is None else endpoint.server_name(url)
         self._tls = tls
         self._connecting = anyio.Lock()
         self._waiting: set[anyio.CancelScope] = set()
@@ -126,14 +130,7 @@ class Channel:
         loop = asyncio.get_running_loop()
         connection = Http2Connection(loop)
         try:
-            addresses = await resolve(self._host, self._port)
-            # In any order: one that takes connections and says nothing is not the first again at the next try.
-            to = await start_connection(
-                random.sample(addresses, len(addresses)), happy_eyeballs_delay=NEXT_ADDRESS_AFTER
-            )
-            to.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            name = self._host.partition("%")[0] if self._tls is not None else None
-            await loop.create_connection(lambda: connection, sock=to, ssl=self._tls, server_hostname=name)
+            await self._open(loop, connection)
             await connection.ready
             if connection.fault is not None:
                 hint = " before it has said anything; if it wants TLS, it is https://" if connection.was_silent else ""
@@ -142,6 +139,17 @@ class Channel:
             connection.abort("given up")
             raise
         return connection
+
+    async def _open(self, loop: asyncio.AbstractEventLoop, connection: Http2Connection) -> None:
+        tls, name = self._tls, self._server_name
+        if self._socket_path is not None:
+            await loop.create_unix_connection(lambda: connection, self._socket_path, ssl=tls, server_hostname=name)
+            return
+        addresses = await resolve(self._host, self._port)
+        # In any order: one that takes connections and says nothing is not the first again at the next try.
+        to = await start_connection(random.sample(addresses, len(addresses)), happy_eyeballs_delay=NEXT_ADDRESS_AFTER)
+        to.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await loop.create_connection(lambda: connection, sock=to, ssl=tls, server_hostname=name)
 
     def abort(self, words: str) -> None:
         """End every call at once, and every one that is made from now on, with ``UNAVAILABLE`` and these words."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -12,9 +13,6 @@ from click.testing import CliRunner
 from ha_monitor import Settings, SettingsError
 from ha_monitor.cli import cli
 from ha_monitor.cli.options import settings_options
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def given(*arguments: str, **environment: str) -> Settings:
@@ -46,6 +44,38 @@ def test_the_command_line_beats_the_environment_which_beats_the_file(tmp_path: P
 def test_several_values_may_be_repeated_or_stand_behind_commas() -> None:
     settings = given("--etcd", "http://a:1,http://b", "--etcd", "http://[::1]:3")
     assert list(settings.etcd) == ["http://a:1", "http://b:2379", "http://[::1]:3"]
+
+
+def test_an_endpoint_without_a_scheme_has_tls_where_it_is_configured() -> None:
+    members = ("127.0.0.1:2379", "[::1]", "unix:/run/etcd.sock")
+    plain = ("http://127.0.0.1:2379", "http://[::1]:2379", "unix:///run/etcd.sock")
+    secure = ("https://127.0.0.1:2379", "https://[::1]:2379", "unixs:///run/etcd.sock")
+    assert given("--etcd", ",".join(members)).etcd == Settings(etcd=members).etcd == plain
+    assert given("--etcd", ",".join(members), "--etcd-ca", "ca.pem").etcd == secure
+    assert Settings(etcd=members, etcd_cert=Path("a"), etcd_key=Path("b")).etcd == secure
+
+
+def test_the_stronger_source_says_how_the_members_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("etcd-discovery-srv: site.example\netcd-discovery-srv-name: blue\n")
+    config = ("--config", str(file))
+    found = given(*config).discovery
+    assert found is not None
+    assert (found.domain, found.service) == ("site.example", "blue")
+    here = given(*config, "--etcd", "a:1")
+    assert (here.etcd, here.discovery) == (("http://a:1",), None)
+    file.write_text("etcd: [http://a:1]\n")
+    found = given(*config, HA_MONITOR_ETCD_DISCOVERY_SRV="site.example").discovery
+    assert found is not None
+    assert found.domain == "site.example"
+    assert given(*config, "--etcd", "b:1", HA_MONITOR_ETCD_DISCOVERY_SRV="site.example").etcd == ("http://b:1",)
+
+
+def test_discovery_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dns", None)
+    result = CliRunner().invoke(cli, ["run", "--etcd-discovery-srv", "site.example"])
+    assert result.exit_code == 2
+    assert "etcd-discovery-srv needs the extra dns: pip install 'ha-monitor[dns]'" in result.output
 
 
 def test_tables_are_pairs_on_the_command_line_and_mappings_in_a_file(tmp_path: Path) -> None:
@@ -107,7 +137,18 @@ WRONG = [
     (["--state-timeout", "0"], ["state-timeout", "'0'", "greater than 0"]),
     (["--state-timeout", "inf"], ["state-timeout", "'inf'", "finite"]),
     (["--publish", "nope"], ["publish", "'nope'", "'esi', 'gohan' or 'none'"]),
-    (["--etcd", "ftp://x"], ["etcd", "'ftp://x'", "https://HOST:PORT"]),
+    (["--etcd", "ftp://x"], ["etcd", "'ftp://x'", "https://HOST:PORT", "unix://PATH"]),
+    (["--etcd", "http://x/etcd"], ["etcd", "'http://x/etcd'", "has a path"]),
+    (["--etcd", "::1:2379"], ["etcd", "'::1:2379'", "IPv6 in brackets"]),
+    (["--etcd", "unix://"], ["etcd", "'unix://'", "names no socket"]),
+    (["--etcd", "a:1,https://b"], ["all URLs are https", "http://a:1, https://b:2379"]),
+    (["--etcd", "a", "--etcd-discovery-srv", "b"], ["etcd and etcd-discovery-srv", "give one of them"]),
+    (["--etcd-discovery-srv", "a..b"], ["etcd-discovery-srv", "'a..b'", "not the name of a domain"]),
+    (["--etcd-discovery-srv-name", "blue"], ["etcd-discovery-srv-name is for etcd-discovery-srv"]),
+    (["--etcd-discovery-nameserver", "127.0.0.1"], ["etcd-discovery-nameserver is for etcd-discovery-srv"]),
+    (["--etcd-discovery-nameserver", "dns:53"], ["etcd-discovery-nameserver", "'dns:53'", "ADDRESS:PORT"]),
+    (["--etcd-discovery-nameserver", "::1:53"], ["etcd-discovery-nameserver", "'::1:53'", "brackets"]),
+    (["--etcd-discovery-nameserver", "127.0.0.1:0"], ["etcd-discovery-nameserver", "from 1 to 65535"]),
     (["--etcd", "http://x:0"], ["etcd", "'http://x:0'", "1 to 65535"]),
     (["--etcd", "http://::1:2379"], ["etcd", "'http://::1:2379'", "IPv6 in brackets"]),
     (["--etcd", "http://x y"], ["etcd", "'http://x y'", "names no host"]),

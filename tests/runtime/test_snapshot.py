@@ -11,6 +11,7 @@ import pytest
 from ha_monitor import Settings
 from ha_monitor.errors import EtcdTooLarge
 from ha_monitor.etcd.client import EtcdClient, open_client
+from ha_monitor.etcd.endpoints import Endpoints
 from ha_monitor.watch.snapshot import Item, Snapshot, read_snapshot
 from ha_monitor.watch.state_machine import PAGE
 
@@ -93,7 +94,7 @@ def test_what_is_too_large_for_a_page_comes_in_smaller_ones(etcd: Etcd) -> None:
 
     async def one() -> Snapshot:
         settings = Settings(etcd=[etcd.url])
-        client = Narrow(settings.etcd, settings.access, settings.cluster)
+        client = Narrow(Endpoints.of(settings), settings.access, settings.cluster)
         try:
             return await read_snapshot(client, ["/a/"])
         finally:

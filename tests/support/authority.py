@@ -11,6 +11,7 @@ from tests.support.etcd import Etcd
 
 if TYPE_CHECKING:
     import datetime
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -23,9 +24,11 @@ class Authority:
         self.ca = folder / "ca.pem"
         self._ca.cert_pem.write_to_path(self.ca)
 
-    def issue(self, name: str, *, not_after: datetime.datetime | None = None) -> tuple[Path, Path]:
-        """Give files with a certificate for 127.0.0.1 and its key."""
-        cert = self._ca.issue_cert("127.0.0.1", common_name=name, not_after=not_after)
+    def issue(
+        self, name: str, *, hosts: Sequence[str] = ("127.0.0.1",), not_after: datetime.datetime | None = None
+    ) -> tuple[Path, Path]:
+        """Give files with a certificate for some hosts and its key."""
+        cert = self._ca.issue_cert(*hosts, common_name=name, not_after=not_after)
         paths = self.folder / f"{name}.pem", self.folder / f"{name}-key.pem"
         cert.cert_chain_pems[0].write_to_path(paths[0])
         cert.private_key_pem.write_to_path(paths[1])

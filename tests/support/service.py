@@ -48,9 +48,10 @@ def command(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[
 class Service:
     """One running service. ``stop`` also checks what must hold of every run: its exit code and its log."""
 
-    def __init__(self, url: str, *arguments: str, before: Sequence[str] = (), cold: bool = False) -> None:
+    def __init__(self, url: str | None, *arguments: str, before: Sequence[str] = (), cold: bool = False) -> None:
         """Start it.
 
+        :param url: of etcd; ``None`` where the arguments say how it is found.
         :param before: a command that becomes the service in the end.
         :param cold: as an interpreter of its own, not as a fork.
         """
@@ -61,7 +62,8 @@ class Service:
         """Everything that it wrote, once it has ended."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        line = ["run", "--etcd", url, "--listen", f"127.0.0.1:{self.port}", *arguments]
+        etcd = () if url is None else ("--etcd", url)
+        line = ["run", *etcd, "--listen", f"127.0.0.1:{self.port}", *arguments]
         env, cwd = _environment(), self._folder.name
         with self._log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
             self._process: subprocess.Popen[bytes] | warm.Forked

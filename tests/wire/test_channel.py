@@ -320,6 +320,7 @@ class Asked:
 
     def __init__(self, port: int) -> None:
         self.etcd = [f"http://127.0.0.1:{port}"]
+        self.discovery = None
         self.access = Access()
         self.cluster = ClusterPin(0, "/ha_monitor/successor-of/")
 
