@@ -54,7 +54,7 @@ def _webhook(url: str) -> str:
 
 
 def _cluster_id(text: str) -> str:
-    if text and not re.fullmatch(r"(0[xX])?[0-9a-fA-F]{1,16}", text):
+    if not re.fullmatch(r"(0[xX])?[0-9a-fA-F]{1,16}", text):
         raise ValueError(f"{text!r} is no id of a cluster: up to 16 hexadecimal digits, as etcd logs it")
     return text
 

@@ -90,8 +90,8 @@ class Settings(BaseModel):
     )
     etcd_cert: Path | None = Field(default=None, description="PEM file of our client certificate")
     etcd_key: Path | None = Field(default=None, description="PEM file of its key")
-    etcd_cluster_id: ClusterId = Field(
-        default="", description="hexadecimal id of the etcd cluster; empty: that of the first member that answers"
+    etcd_cluster_id: ClusterId | None = Field(
+        default=None, description="hexadecimal id of the etcd cluster; none: that of the first member that answers"
     )
     listen: Listen = Field(default="127.0.0.1:8080", description="HOST:PORT for HTTP; empty: no HTTP")
     http_token_file: Path | None = Field(
