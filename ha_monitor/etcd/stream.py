@@ -74,10 +74,12 @@ class WatchStream:
                 watch_id=self._next_id,
             )  # fmt: skip
             self._next_id += 1
-            await self.write(rpc.WatchRequest(create_request=request), watch.doing)
-            reply = await self.next(watch)
-        if not reply.created:
-            raise EtcdError(f"{watch.doing}: the first reply grants no watch")
+            with anyio.move_on_after(CALL_TIMEOUT):
+                await self.write(rpc.WatchRequest(create_request=request), watch.doing)
+                if not (await self.next(watch)).created:
+                    raise EtcdError(f"{watch.doing}: the first reply grants no watch")
+                return
+        raise EtcdUnavailable(f"{watch.doing}: no answer in {CALL_TIMEOUT:g} s")
 
     async def ask_progress(self, now: float, pause: float) -> None:
         """Ask for a reply with the store's revision, for all watches of the stream.
@@ -220,10 +222,7 @@ class Watch:
         Raises :class:`EtcdCompacted`, or :class:`EtcdRefused` where we may not watch there: etcd tells that in a
         reply with both ``created`` and ``canceled`` set, so the latter is looked at first.
         """
-        with anyio.move_on_after(CALL_TIMEOUT) as scope:
-            await self.stream.create(self, self._prefix, start_revision)
-        if scope.cancelled_caught:
-            raise EtcdUnavailable(f"{self.doing}: no answer in {CALL_TIMEOUT:g} s")
+        await self.stream.create(self, self._prefix, start_revision)
 
     async def read(self) -> rpc.WatchResponse:
         """Give the next reply. Raises the classes of :mod:`ha_monitor.errors` when stream or watch has ended."""

@@ -35,6 +35,7 @@ from ha_monitor.watch.state_machine import (
     Listing,
     Lost,
     Opened,
+    Opening,
     Page,
     Progress,
     Proven,
@@ -84,11 +85,13 @@ class Feed:
         sink: Sink,
         clock: Clock,
         *,
+        openings: anyio.CapacityLimiter,
         on_turn: Callable[[], None],
         on_fault: Callable[[EtcdError, int], None],
     ) -> None:
         """Prepare; :meth:`run` does the work.
 
+        :param openings: limits how many prefixes are listed or opened at a time.
         :param on_turn: called when ``caught_up`` has changed.
         :param on_fault: called with each failure, before the pause, and how often we were refused since the last
             answer; what it raises ends the feed.
@@ -111,6 +114,7 @@ class Feed:
         self._client = client
         self._sink = sink
         self._clock = clock
+        self._openings = openings
         self._on_turn = on_turn
         self._on_fault = on_fault
         self._backoff = Backoff()
@@ -141,9 +145,10 @@ class Feed:
                     self.fault, self._replaced = self._replaced, ""
                     await self._take(Gone())
                 elif isinstance(self._state, Listing):
-                    await self._list_page(self._state)
+                    async with self._openings:
+                        await self._list_page(self._state)
                 else:
-                    await self._watch(self._state.next_revision)
+                    await self._watch(self._state)
             except EtcdError as error:
                 await self._recover(error)
 
@@ -165,32 +170,15 @@ class Feed:
             self._listing = Reading(reply.header.revision, *sent)
         await self._take(Page(reply.kvs, reply.header.revision, reply.more))
 
-    async def _watch(self, start_revision: int) -> None:
+    async def _watch(self, state: Opening | Watching) -> None:
         connection = await self._client.connection()
         self._token = connection.metadata
         async with self._client.watch(connection, self._bytes) as watch:
-            sent = self._clock.time(), self._clock.monotonic()
-            newest = await self._client.range(
-                rpc.RangeRequest(key=self._bytes, count_only=True), f"read the revision for {self.prefix}"
-            )
-            store = newest.header.revision
-            if store >= start_revision - 1:
-                at, count = start_revision - 1, self._sink.count
-                if not await self._continuity.holds(self._client, connection, at, count):
-                    self.fault = "the store was replaced by an older one, which has gone on since"
-                    await self._take(Gone())
-                    return
-                try:
-                    await watch.create(opening_revision(start_revision, store))
-                except EtcdUnavailable as error:  # it may answer everything else, and grant no watch
-                    self._client.abandon(connection, str(error))
-                    raise
-            if self._replaced:
+            async with self._openings:
+                store = await self._open(watch, state)
+            if isinstance(self._state, Listing) or self._replaced:
                 return
-            await self._take(Opened(store))
-            if isinstance(self._state, Listing):
-                return
-            self.store_read(Reading(store, *sent))
+            self.store_read(store)
             self._watching = watch
             self.streams += 1
             try:
@@ -199,6 +187,29 @@ class Feed:
                 self._watching = None
                 self._waiting = False
                 self._late_since = None
+
+    async def _open(self, watch: Watch, state: Opening | Watching) -> Reading:
+        """Have a watch granted, unless the store is not the one that was listed; give the read that it is based on."""
+        connection, known = watch.stream.connection, state.next_revision - 1
+        store = self._listing  # straight after a list there is nothing newer to ask for
+        if not isinstance(state, Opening) or not state.fresh:
+            request = rpc.RangeRequest(key=self._bytes, count_only=True)
+            sent = self._clock.time(), self._clock.monotonic()
+            reply = await self._client.range(request, f"read the revision for {self.prefix}")
+            store = Reading(reply.header.revision, *sent)
+        if store.revision >= known:
+            if not await self._continuity.holds(self._client, connection, known, self._sink.count):
+                self.fault = "the store was replaced by an older one, which has gone on since"
+                await self._take(Gone())
+                return store
+            try:
+                await watch.create(opening_revision(state.next_revision, store.revision))
+            except EtcdUnavailable as error:  # it may answer everything else, and grant no watch
+                self._client.abandon(connection, str(error))
+                raise
+        if not self._replaced:
+            await self._take(Opened(store.revision))
+        return store
 
     async def _follow(self, watch: Watch) -> None:
         """Take the replies of a watch until a list is the shorter way. Raises as the watch ends."""

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+OPENINGS = 32
+"""Prefixes that are listed or opened at a time. Chosen: thousands at once would wait for each other longer than a call
+may take, and one page of 10,000 keys each is what they hold."""
+
+
 class Proof(NamedTuple):
     """How far some watches are known to be right: up to which revision, and when that was last proven.
 
@@ -71,6 +76,7 @@ class Watches:
         self._tasks = tasks
         self._on_turn = on_turn
         self._on_fault = on_fault
+        self._openings = anyio.CapacityLimiter(OPENINGS)
         self._feeds: dict[str, Feed] = {}
         self._scopes: dict[str, anyio.CancelScope] = {}
         self._keys: dict[str, KeyView] = {}
@@ -99,7 +105,10 @@ class Watches:
 
     def follow(self, view: View) -> None:
         """Keep a view equal to what is in etcd."""
-        feed = Feed(view.prefix, self._client, view, self._clock, on_turn=self._on_turn, on_fault=self._on_fault)
+        feed = Feed(
+            view.prefix, self._client, view, self._clock,
+            openings=self._openings, on_turn=self._on_turn, on_fault=self._on_fault,
+        )  # fmt: skip
         scope = anyio.CancelScope()
         self._unused.discard(view.prefix)
         self._feeds[view.prefix], self._scopes[view.prefix] = feed, scope
@@ -140,7 +149,8 @@ class Watches:
 
     def proof(self, prefixes: Collection[str]) -> Proof:
         """Tell how far the watches of these prefixes are, by the one that is least so; of all of them, where none."""
-        feeds = [feed for prefix, feed in self._feeds.items() if prefix in prefixes] or [*self._feeds.values()]
+        known = self._feeds
+        feeds = [known[prefix] for prefix in prefixes if prefix in known] or [*known.values()]
         return Proof(
             min((feed.revision for feed in feeds), default=0),
             min((feed.freshness.proven_at for feed in feeds), default=0.0),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from ha_monitor.watch.state_machine import Opening, Watching
     from tests.conftest import StartService
     from tests.faults.conftest import Watched
 
@@ -161,11 +162,11 @@ async def test_a_token_that_is_taken_away_before_the_first_watch_is_no_end(
     guarded.enable()
     ended: list[str] = []
 
-    async def watch(feed: Feed, start_revision: int) -> None:
+    async def watch(feed: Feed, state: Opening | Watching) -> None:
         if "physical" in feed.prefix and not ended:
             ended.append(feed.prefix)
             await anyio.to_thread.run_sync(guarded.change_password, "monitor-pw")
-        await first(feed, start_revision)
+        await first(feed, state)
 
     first = Feed._watch
     monkeypatch.setattr(Feed, "_watch", watch)
