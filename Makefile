@@ -47,6 +47,10 @@ matrix: etcds
 soak: $(VENV)/.test
 	$(BIN)/python -m tests.soak.soak --seconds $(SECONDS) --members $(MEMBERS) $(if $(SEED),--seed $(SEED))
 
+# Three etcds upgraded one by one under changes: make upgrade SECONDS=600 [MEMBERS=3] [VERSIONS="3.5.30 3.6 3.7"]
+upgrade: $(VENV)/.test
+	$(BIN)/python -m tests.soak.upgrade --seconds $(SECONDS) --members $(MEMBERS) --versions "$(VERSIONS)"
+
 # Speed and size, each figure beside its floor: make bench [ARGS="-n 20000 --rounds 1 --json figures.json"]
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks.bench $(ARGS)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from types import FrameType
 
+    from anyio import CapacityLimiter
+
 _Result = TypeVar("_Result")
 
 LIMIT = 3600.0
@@ -45,6 +47,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._now = _START
         self._limit = limit
         self._until = _START + limit
+        self._threads: CapacityLimiter | None = None  # what AnyIO counts this loop's busy worker threads by
         super().__init__(_Selector(self._idle))
 
     def time(self) -> float:
@@ -54,11 +57,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_forever(self) -> None:
         """Run until stopped, for ``limit`` seconds at the most."""
         self._until = self._now + self._limit
+        if self._threads is None and not self.is_closed():
+            self.create_task(self._find_threads())
         super().run_forever()
+
+    async def _find_threads(self) -> None:
+        """Ask AnyIO for the limiter from within a task: elsewhere sniffio, where it is installed, knows of no loop."""
+        self._threads = to_thread.current_default_thread_limiter()
 
     def _idle(self, timeout: float | None) -> float:
         """Nothing is ready, and nothing will be for ``timeout`` seconds: have them pass; give how long to wait."""
-        if to_thread.current_default_thread_limiter().borrowed_tokens:
+        if self._threads is not None and self._threads.borrowed_tokens:
             return _WORK_ELSEWHERE
         if timeout is None:
             raise Stuck(f"nothing can happen any more: everybody waits for somebody else\n{_who_waits(self)}")

@@ -16,19 +16,28 @@ import psutil
 from aetcd import rpc
 
 from tests.support.binaries import binary
-from tests.support.etcd import START, STOP, Etcd, free_port
+from tests.support.etcd import START, Etcd, free_port
 from tests.support.relay import Relay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SIZE = 3
+_DRAINED = 15.0  # seconds for an end in good order: etcd leaves open streams 7 s to end by themselves
 
 
 class Cluster:
     """A cluster; members are told by number. Reads and writes of the tests go through :meth:`client`."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: str = "") -> None:
+        """Prepare a cluster; :meth:`start` runs it.
+
+        :param server: path of the etcd binary; the one under test where it is empty.
+        """
+        self.servers = [server or binary()] * SIZE
+        """The binary of each member, as of its next start: another one upgrades it."""
+        self.options: tuple[str, ...] = ()
+        """Further command-line options of a member, as of its next start."""
         self._folder = tempfile.TemporaryDirectory(prefix="ha-monitor-test-cluster-", ignore_cleanup_errors=True)
         self.ports = [free_port() for _ in range(SIZE)]
         self._peer_ports = [free_port() for _ in range(SIZE)]
@@ -59,6 +68,10 @@ class Cluster:
         """Give a client of one member; it starts and stops nothing."""
         return Etcd(port=self.ports[member])
 
+    def client_of_all(self) -> Etcd:
+        """Give a client of whichever member it can reach."""
+        return Etcd(port=self.ports[0], others=self.ports[1:])
+
     def start(self, *members: int) -> None:
         """Start members, all of them where none is named, and wait until the cluster has a leader."""
         for member in members or range(SIZE):
@@ -77,8 +90,12 @@ class Cluster:
             "--initial-cluster": self.initial_cluster,
             "--log-level": "error",
         }
-        command = [binary(), "--unsafe-no-fsync", *itertools.chain.from_iterable(arguments.items())]
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        command = [self.servers[member], "--unsafe-no-fsync", *itertools.chain.from_iterable(arguments.items())]
+        with self._log(member).open("ab") as log:
+            return subprocess.Popen([*command, *self.options], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+
+    def _log(self, member: int) -> Path:
+        return Path(self._folder.name, f"m{member}.log")
 
     def _wait(self, member: int) -> None:
         give_up = time.monotonic() + START
@@ -87,7 +104,8 @@ class Cluster:
                 try:
                     rpc.KVStub(channel).Range(rpc.RangeRequest(key=b"\0"), timeout=1.0)
                 except grpc.RpcError:
-                    assert time.monotonic() < give_up, f"member {member} does not answer"
+                    words = f"member {member} does not answer: {self._log(member).read_text(errors='replace')[-2000:]}"
+                    assert time.monotonic() < give_up, words
                     time.sleep(0.02)
                 else:
                     return
@@ -121,6 +139,10 @@ class Cluster:
         """Kill members; they can be started again."""
         for member in members:
             self._send(member, signal.SIGKILL)
+
+    def stop(self, member: int) -> None:
+        """End a member in good order; it can be started again."""
+        self._send(member, signal.SIGTERM)
 
     def freeze(self, member: int) -> None:
         """Stop a member; it keeps its connections and says nothing."""
@@ -159,7 +181,7 @@ class Cluster:
         if process is not None:
             process.send_signal(signal.SIGCONT)
             process.send_signal(how)
-            process.wait(STOP)
+            process.wait(_DRAINED)
 
     def close(self) -> None:
         """End all of it."""

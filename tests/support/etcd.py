@@ -22,7 +22,7 @@ from aetcd import rpc
 from tests.support.binaries import binary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 CALL = 5.0  # seconds that one call may take
 START = 20.0
@@ -88,12 +88,14 @@ class Etcd:
         self,
         *options: str,
         port: int | None = None,
+        others: Sequence[int] = (),
         credentials: grpc.ChannelCredentials | None = None,
         unix: bool = False,
     ) -> None:
         """Prepare a server; :meth:`start` runs it. One that is never started is a client of whoever listens there.
 
         :param options: more of etcd's command-line options.
+        :param others: further ports at which the client finds a member of the same cluster.
         :param credentials: talk TLS, with these.
         :param unix: listen on a Unix socket as well, at :attr:`unix_url`.
         """
@@ -107,7 +109,7 @@ class Etcd:
         self.peer_url = f"http://127.0.0.1:{self._peer_port}"
         self._unix = [f"unix://{_SOCKET}"] if unix else []
         self._process: subprocess.Popen[bytes] | None = None
-        target = f"127.0.0.1:{self.port}"
+        target = f"ipv4:{','.join(f'127.0.0.1:{each}' for each in (self.port, *others))}"
         if credentials is None:
             self._channel = grpc.insecure_channel(target, options=_CHANNEL)
         else:

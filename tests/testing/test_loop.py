@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib
 import threading
 import time
 
@@ -63,7 +64,16 @@ def test_an_error_comes_out_as_it_went_in() -> None:
         run(main)
 
 
-def test_time_stands_while_a_thread_works() -> None:
+@pytest.fixture(params=[False, True], ids=["plain", "sniffio"])
+def sniffio_installed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have AnyIO find sniffio, as it does where any of the packages that need it is installed; or not find it."""
+    module = importlib.import_module("sniffio") if request.param else None
+    monkeypatch.setattr("anyio._core._eventloop.sniffio", module)
+
+
+@pytest.mark.usefixtures("sniffio_installed")
+@pytest.mark.parametrize("runner", ["anyio", "asyncio"])
+def test_time_stands_while_a_thread_works(runner: str) -> None:
     go_on = threading.Event()
 
     async def main() -> None:
@@ -77,9 +87,17 @@ def test_time_stands_while_a_thread_works() -> None:
         await anyio.sleep(11)
         assert go_on.is_set()
 
-    run(main)
+    if runner == "anyio":
+        run(main)
+    else:
+        loop = VirtualLoop()
+        try:
+            loop.run_until_complete(main())
+        finally:
+            loop.close()
 
 
+@pytest.mark.usefixtures("sniffio_installed")
 def test_each_run_has_the_whole_limit() -> None:
     loop = VirtualLoop(limit=100)
     try:
