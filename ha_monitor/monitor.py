@@ -183,6 +183,7 @@ class HaMonitor:
             workers=workers,
             clock=clock,
         )
+        self._fleet.freshness = lambda family: self._watches.proof(family.prefixes)
         self._sight = Sight(self._watches, self._pulse, clock, settings)
         self._blindness = Blindness(lambda: self._fleet.families, self._sight, clock, self._tell)
         if settings.maintenance_prefix:

@@ -1,7 +1,8 @@
 """How fresh what we say of a resource is, and what is said instead where it has been stale for too long.
 
-A resource is as fresh as the watches that those of its type hang on: each is proven by the probe and by its progress,
-so that freshness advances while nothing changes, without a write and without work for any resource.
+A resource is as fresh as the watches that those of its type depend on, less what their events set off that is not
+rendered, evaluated and judged yet. Freshness advances while nothing changes, without a write and without work for any
+resource.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ha_monitor.model import OnBlind, Status
+from ha_monitor.watch.watches import Proof
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from ha_monitor.clock import Clock
     from ha_monitor.evaluate.unit import Family
-    from ha_monitor.watch.watches import Proof
 
 LONGEST_DOUBT = 12.0
 """Seconds after its last proof from which on a watch is stale, whatever else is said of it: a pause of the pulse, the
@@ -110,7 +111,9 @@ class Sight:
 
     def of(self, family: Family) -> Seen:
         """Tell it of one type, at this moment: nothing is remembered, so that not even a process that hung can err."""
-        proof = self._watches.proof(family.prefixes)
+        proof, held = self._watches.proof(family.prefixes), family.held
+        if held is not None:  # what waits to be rendered or judged is not part of any answer yet
+            proof = Proof(min(proof.revision, held.revision), held.proven_at, held.proven, proof.caught_up)
         doubt = max(self._clock.monotonic() - proof.proven, 0.0)
         stale = not self._pulse.alive or not proof.caught_up or doubt > LONGEST_DOUBT
         if not stale:

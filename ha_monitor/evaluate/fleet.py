@@ -21,6 +21,7 @@ from ha_monitor.evaluate.changes import changes_of
 from ha_monitor.evaluate.lookup import NotYet
 from ha_monitor.evaluate.unit import Family, Unit
 from ha_monitor.model import Status
+from ha_monitor.watch.watches import NOT_PROVEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,10 +36,13 @@ if TYPE_CHECKING:
     from ha_monitor.lang.template import Rendering, Template
     from ha_monitor.model import Change
     from ha_monitor.watch.views import KeyView
+    from ha_monitor.watch.watches import Proof
 
 log = logging.getLogger(__name__)
 
 _SLICE = 0.005  # seconds of work before the event loop has a turn
+_TURN = 0.001  # seconds of it that one type has before the next one has its turn
+_VERDICTS = 64  # verdicts of a type before its renderings have their part of the turn
 
 
 class Fleet:
@@ -75,7 +79,10 @@ class Fleet:
         self._leaves = leaves
         self._workers = workers
         self._clock = clock
-        self._settles: deque[Unit] = deque()
+        self.freshness: Callable[[Family], Proof] = lambda family: NOT_PROVEN
+        """Tells how fresh the watches of a type are."""
+        self._busy: deque[Family] = deque()
+        """Types that have work, the one whose turn it is first."""
         self._chores: deque[Iterator[None]] = deque()
         self._waiting = 0
         self._settled: defaultdict[Family, list[str]] = defaultdict(list)
@@ -109,7 +116,7 @@ class Fleet:
     @property
     def _has_work(self) -> bool:
         """Whether anything is queued."""
-        return bool(self._settles or self._chores or any(family.unrendered for family in self.families.values()))
+        return bool(self._busy or self._chores)
 
     def _entries(self) -> Iterator[Entry]:
         for family in self.families.values():
@@ -127,19 +134,37 @@ class Fleet:
         """Work for a few milliseconds; tells whether there is more to do."""
         until = time.perf_counter() + _SLICE
         wall, since = self._clock.time(), self._clock.monotonic()
-        while self._settles:  # first, since each is one change that somebody waits for
-            self._settle(self._settles.popleft(), wall)
-            if time.perf_counter() > until:
-                self._tell(since)
-                return True
-        for family in self.families.values():
-            while family.unrendered and time.perf_counter() < until:
-                self._render(family, family.unrendered.pop())
+        while self._busy and (now := time.perf_counter()) < until:
+            family = self._busy.popleft()
+            self._work_on(family, min(now + _TURN, until), wall)
+            if family.has_work:
+                self._busy.append(family)
+            else:
+                family.held = None
         while self._chores and time.perf_counter() < until:
             if next(self._chores[0], True):
                 self._chores.popleft()
         self._tell(since)
         return self._has_work
+
+    def _work_on(self, family: Family, until: float, wall: float) -> None:
+        """Give a type its turn: verdicts first, since each is one change that a client waits for."""
+        unjudged, unrendered = family.unjudged, family.unrendered
+        for _ in range(min(len(unjudged), _VERDICTS)):
+            self._settle(unjudged.popleft(), wall)
+            if time.perf_counter() > until:
+                break
+        while unrendered:
+            self._render(family, unrendered.pop())
+            if time.perf_counter() > until:
+                return
+
+    def _has_work_now(self, family: Family) -> None:
+        """Give a type that had no work a place among those that have, and hold its freshness as it was before."""
+        if family.held is None:
+            family.held = self.freshness(family)
+            self._busy.append(family)
+            self._work.set()
 
     def _tell(self, since: float) -> None:
         """Tell all that a slice came to, which took a few milliseconds."""
@@ -153,8 +178,8 @@ class Fleet:
 
     def render_soon(self, family: Family, ids: Iterable[str]) -> None:
         """Have resources rendered anew."""
+        self._has_work_now(family)
         family.unrendered.put(ids)
-        self._work.set()
 
     def do_soon(self, chore: Iterator[None]) -> None:
         """Have something done that takes long for a large fleet: a piece of it each time that it is asked to go on."""
@@ -165,9 +190,9 @@ class Fleet:
         """Have a verdict worked out."""
         if not unit.queued:
             unit.queued = True
-            if not self._settles:
-                self._work.set()
-            self._settles.append(unit)
+            family = unit.family
+            self._has_work_now(family)
+            family.unjudged.append(unit)
 
     def expect(self, more: int) -> None:
         """Note that there are so many more resources (fewer, where negative) that have not been evaluated."""

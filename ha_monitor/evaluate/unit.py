@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from ha_monitor.evaluate.damping import all_down, damp, give_up
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ha_monitor.lang.template import Template
     from ha_monitor.watch.states import StateView
     from ha_monitor.watch.views import KeyView
+    from ha_monitor.watch.watches import Proof
 
 _UNKNOWN = Status.UNKNOWN
 
@@ -25,8 +27,8 @@ class Family:
     """The resources of one type and the template they are rendered by."""
 
     __slots__ = (
-        "configs", "damped", "ended", "heir", "leaving", "names", "prefixes", "problem", "records", "template",
-        "template_id", "templates", "type", "units", "unrendered", "waiting", "was_template_id",
+        "configs", "damped", "ended", "heir", "held", "leaving", "names", "prefixes", "problem", "records", "template",
+        "template_id", "templates", "type", "units", "unjudged", "unrendered", "waiting", "was_template_id",
     )  # fmt: skip
 
     def __init__(self, type_: str, configs: KeyView, records: StateView | None) -> None:
@@ -47,6 +49,11 @@ class Family:
         self.units: dict[str, Unit] = {}
         self.unrendered = Renderings()
         """Ids that wait to be rendered, anew or for the first time."""
+        self.unjudged: deque[Unit] = deque()
+        """Resources whose verdict waits to be worked out."""
+        self.held: Proof | None = None
+        """How fresh the answers were before that work came: they are no fresher until all of it is done. ``None``: the
+        type has no place among those that have work."""
         self.waiting: dict[KeyView, dict[str, None]] = {}
         """Ids that can't be rendered before a prefix is listed, in their order: what is said of them is out of date."""
         self.leaving: set[str] = set()
@@ -60,6 +67,11 @@ class Family:
         since its config may come by a watch that is behind that of the states."""
         self.damped = False
         """Some entry is damped."""
+
+    @property
+    def has_work(self) -> bool:
+        """Whether anything waits to be rendered or judged."""
+        return bool(self.unjudged or self.unrendered)
 
     def wait_no_more(self, id_: str) -> None:
         """Note that a resource is rendered anew, whatever it waited for."""

@@ -243,10 +243,8 @@ class Feed:
         few = len(events) <= FEW
         if not few and await self._list_is_shorter(lag, reply):
             return False
-        await self._take(Events(events))
         try:
-            if few:
-                await _let_them_go_first()
+            await self._take(Events(events))
         finally:
             self._continuity.happened(events)  # even where the connection is given up meanwhile
         return not (few and await self._list_is_shorter(lag, reply))
@@ -266,6 +264,9 @@ class Feed:
         self._state, effects = step(self._bytes, self._state, got)
         for effect in effects:
             if isinstance(effect, Proven):
+                if isinstance(got, Events):
+                    # What the events woke is evaluated meanwhile, and what is then to be judged holds its type back.
+                    await _let_them_go_first(TURNS if len(got.events) <= FEW else 1)
                 self._proven(effect.revision)
             elif isinstance(effect, Lost):
                 self._lost()
@@ -405,9 +406,9 @@ def _in_line(watch: Watch, reply: rpc.WatchResponse) -> bool:
     return reply.watch_id >= 0 or watch.stream.connection.progress_is_ordered
 
 
-async def _let_them_go_first() -> None:
-    """Give turns to what a few events set off: bare ones, as no work is half done, and :func:`_a_turn` is slow."""
-    for _ in range(TURNS):
+async def _let_them_go_first(turns: int) -> None:
+    """Give turns to what events set off: bare ones, as no work is half done, and :func:`_a_turn` is slow."""
+    for _ in range(turns):
         await asyncio.sleep(0)
 
 

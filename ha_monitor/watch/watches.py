@@ -43,6 +43,10 @@ class Proof(NamedTuple):
     caught_up: bool
 
 
+NOT_PROVEN = Proof(0, 0.0, 0.0, caught_up=False)
+"""What is known of no watch."""
+
+
 class Source(Protocol):
     """Where whoever evaluates finds what is in etcd."""
 
