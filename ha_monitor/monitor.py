@@ -432,11 +432,27 @@ class HaMonitor:
             return Readiness(False, f"{behind.prefix} is not caught up: {behind.fault}")
         if not self._synced.is_set():
             return Readiness(False, "resources are being evaluated for the first time")
+        late = self._late_type()
+        if late:
+            return Readiness(False, late)
         if self._member is not None and self._member.trouble:
             return Readiness(False, self._member.trouble)
         if self._publisher is not None and self._publisher.fault:
             return Readiness(False, f"nothing can be published: {self._publisher.fault}")
         return Readiness(True, "")
+
+    def _late_type(self) -> str:
+        """Say which type's answers are stale though every watch has caught up, and by how much; empty: none's."""
+        for family in self._fleet.families.values():
+            seen = self._sight.of(family)
+            if seen.stale:
+                waiting = len(family.unrendered) + len(family.unjudged)
+                behind = max(self._pulse.revision - seen.revision, 0)
+                return (
+                    f"{family.type} is {seen.doubt:.0f} s and {behind} revisions behind etcd: "
+                    f"{waiting} of its resources wait to be evaluated"
+                )
+        return ""
 
     def group(self) -> GroupStatus | None:
         """Give who shares the work with this monitor, and who has what; ``None`` where it is alone."""

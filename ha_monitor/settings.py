@@ -130,6 +130,9 @@ class Settings(BaseModel):
     blind_grace: Span = Field(
         default=30.0, description="seconds for which the last verdict is said all the same, marked stale"
     )
+    stale_after: Annotated[Seconds, Field(ge=5)] = Field(
+        default=12.0, description="seconds without confirmation from which an answer is stale and the monitor not ready"
+    )
     on_blind_by_type: Annotated[Mapping[str, OnBlind], BeforeValidator(pairs)] = Field(
         default={}, description="TYPE=hold|unknown|down: another on-blind for a resource type"
     )

@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from ha_monitor.clock import Clock
     from ha_monitor.evaluate.unit import Family
 
-LONGEST_DOUBT = 12.0
-"""Seconds after its last proof from which on a watch is stale, whatever else is said of it: a pause of the pulse, the
-time a stream has to answer, and a busy moment fit into it. Found only where a watch hangs and nothing tells."""
-
 _INSTEAD = {"hold": None, "unknown": Status.UNKNOWN, "down": Status.DOWN}
 
 
@@ -46,6 +42,10 @@ class BlindSettings(Protocol):
     @property
     def blind_grace(self) -> float:
         """Of all types."""
+
+    @property
+    def stale_after(self) -> float:
+        """Seconds without confirmation from which on an answer is stale, whatever else is known."""
 
     @property
     def on_blind_by_type(self) -> Mapping[str, OnBlind]:
@@ -115,7 +115,7 @@ class Sight:
         if held is not None:  # what waits to be rendered or judged is not part of any answer yet
             proof = Proof(min(proof.revision, held.revision), held.proven_at, held.proven, proof.caught_up)
         doubt = max(self._clock.monotonic() - proof.proven, 0.0)
-        stale = not self._pulse.alive or not proof.caught_up or doubt > LONGEST_DOUBT
+        stale = not self._pulse.alive or not proof.caught_up or doubt > self._settings.stale_after
         if not stale:
             return Seen(proof.revision, proof.proven_at, doubt, stale)
         policy = policy_of(family.type, self._settings)

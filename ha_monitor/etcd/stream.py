@@ -22,10 +22,15 @@ from ha_monitor.etcd.ranges import range_end
 from ha_monitor.wire.calls import END_OF_STREAM
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ha_monitor.etcd.connection import Connection
 
 QUEUED_REPLIES = 4
 """Replies that wait for a watch before the stream is read no further. Chosen: a reply may hold 1,000 revisions."""
+
+MERGED_REPLIES = 1_000
+"""Replies that a watch takes at once where they have come already. Chosen: as many as the revisions of a batch."""
 
 _OF_ALL_WATCHES = -1  # the watch id of an answer to a progress request, which counts for every watch of the stream
 
@@ -51,6 +56,8 @@ class WatchStream:
         self._next_id = 1  # never 0: a refusal of 3.5.1 carries the requested id, and ends what is told to that one
         self._reader: Watch | None = None
         self._held_up = False
+        self._unwanted: list[int] = []
+        """Watches that were granted once they had been given up."""
 
     @property
     def takes_more(self) -> bool:
@@ -132,17 +139,34 @@ class WatchStream:
             if reply is END_OF_STREAM:
                 self.fail(EtcdUnavailable("the server ended the stream"))
                 return
-            for other in await self._dispatch(reply):
-                while other in self.watches and len(other.replies) >= QUEUED_REPLIES and self.error is None:
-                    self._held_up = True
-                    await watch.sleep()
+            full = self._dispatch(reply, watch)
+            while full is not None and full in self.watches and self.error is None:
+                self._held_up = True
+                await watch.sleep()
+                full = full if len(full.replies) >= QUEUED_REPLIES else None
             self._held_up = False
+            while self._unwanted:
+                await self._cancel(self._unwanted.pop())
 
-    async def _dispatch(self, reply: rpc.WatchResponse) -> tuple[Watch, ...]:
-        """Hand a reply to the watch that it is for; give those whose queue grew, other than the reader's."""
+    def read_ready(self, watch: Watch) -> None:
+        """Queue the replies that have come already, as far as watches have room for them, without waiting for any."""
+        read = getattr(self._call, "read_ready", None)  # calls of other libraries may not tell
+        if read is None or self._reader is not None:
+            return
+        while self.error is None and len(watch.replies) < MERGED_REPLIES:
+            try:
+                reply = read()
+            except rpc.AioRpcError as error:
+                self.fail(translate(error, "read the watch stream"))
+                return
+            if reply is None or self._dispatch(reply, watch) is not None:
+                return
+
+    def _dispatch(self, reply: rpc.WatchResponse, reader: Watch) -> Watch | None:
+        """Hand a reply to the watch that it is for; give one, other than the reader's, that has no more room."""
         to: tuple[Watch, ...]
         if reply.created:
-            created = await self._created(reply)
+            created = self._created(reply)
             to = () if created is None else (created,)
         elif reply.watch_id == _OF_ALL_WATCHES:
             self.is_silent_on_progress = False
@@ -152,20 +176,20 @@ class WatchStream:
             to = () if known is None else (known,)
         if reply.canceled:
             self._by_id.pop(reply.watch_id, None)
-        grown = []
+        full = None
         for watch in to:
             watch.put(reply)
-            if watch is not self._reader:
+            if watch is not reader:
                 watch.wake()
-                grown.append(watch)
-        return tuple(grown)
+                full = watch if len(watch.replies) >= QUEUED_REPLIES else full
+        return full
 
-    async def _created(self, reply: rpc.WatchResponse) -> Watch | None:
+    def _created(self, reply: rpc.WatchResponse) -> Watch | None:
         watch, self._creating = self._creating, None
         if watch is None or reply.canceled:  # a refusal carries any id, or none: it answers the request all the same
             return watch
         if watch not in self.watches:  # it was given up meanwhile
-            await self._cancel(reply.watch_id)
+            self._unwanted.append(reply.watch_id)
             return None
         watch.id = reply.watch_id  # a grpc-proxy counts watches by itself, whatever was asked for
         self._by_id[watch.id] = watch
@@ -227,6 +251,15 @@ class Watch:
     async def read(self) -> rpc.WatchResponse:
         """Give the next reply. Raises the classes of :mod:`ha_monitor.errors` when stream or watch has ended."""
         return await self.stream.next(self)
+
+    def read_ready(self) -> Sequence[rpc.WatchResponse]:
+        """Give the replies with events that have come already, in their order, without waiting for any."""
+        replies = self.replies
+        self.stream.read_ready(self)
+        ready: list[rpc.WatchResponse] = []
+        while replies and replies[0].events and len(ready) < MERGED_REPLIES:
+            ready.append(replies.popleft())
+        return ready
 
     def put(self, reply: rpc.WatchResponse) -> None:
         """Queue a reply; one without events takes the place of one before it that was not read yet."""

@@ -61,6 +61,10 @@ class Stream:
             self._raise_where_ended()
         return END_OF_STREAM
 
+    def read_ready(self) -> Any:
+        """Give the next reply where one has come already; ``None`` where none has."""
+        return self._replies.popleft() if self._replies else None
+
     def cancel(self) -> bool:
         """End the call from here; tells whether it was not over yet."""
         if self._ended is not None:

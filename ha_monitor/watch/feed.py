@@ -49,7 +49,7 @@ from ha_monitor.watch.state_machine import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ha_monitor.clock import Clock
     from ha_monitor.etcd.client import EtcdClient
@@ -226,35 +226,40 @@ class Feed:
             self._late_since = None
             if not reply.events:
                 await self._take(Progress(reply.header.revision, _in_line(watch, reply)))
-            elif not await self._take_events(lag, reply):
+            elif not await self._take_events(lag, (reply, *watch.read_ready())):
                 log.info("%s: listed again, since it is far behind", self.prefix)
                 await self._take(Behind())
                 return
             del reply  # of 100,000 events, it may be, and the next one is long in coming
 
-    async def _take_events(self, lag: Lag, reply: rpc.WatchResponse) -> bool:
-        """Take the events of a reply; tells whether to read on, and not to list since that is shorter.
+    async def _take_events(self, lag: Lag, replies: Sequence[rpc.WatchResponse]) -> bool:
+        """Take the events of replies; tells whether to read on, and not to list since that is shorter.
 
-        What few events set off goes before all that is to be noted and judged; of many, they may not be worth taking.
+        Replies that have come already are taken as one: a key that flips faster than its readers are evaluated has them
+        evaluated once for its newest value. What few events set off goes before all that is to be noted and judged; of
+        many, they may not be worth taking.
         """
-        events = news(self._state, reply.events) if isinstance(self._state, Watching) else reply.events
+        last = replies[-1]
+        events = last.events if len(replies) == 1 else [event for reply in replies for event in reply.events]
+        if isinstance(self._state, Watching):
+            events = news(self._state, events)
         if not events:
             return True
         few = len(events) <= FEW
-        if not few and await self._list_is_shorter(lag, reply):
+        if not few and await self._list_is_shorter(lag, events, last.header.revision):
             return False
         try:
             await self._take(Events(events))
         finally:
             self._continuity.happened(events)  # even where the connection is given up meanwhile
-        return not (few and await self._list_is_shorter(lag, reply))
+        return not (few and await self._list_is_shorter(lag, events, last.header.revision))
 
-    async def _list_is_shorter(self, lag: Lag, reply: rpc.WatchResponse) -> bool:
+    async def _list_is_shorter(self, lag: Lag, came: Sequence[rpc.Event], revision: int) -> bool:
         """Tell whether a list brings what is to come sooner than the watch."""
-        events, store = len(reply.events), 0
-        lag.came(reply.events)
+        events, store = len(came), 0
+        lag.came(came)
         if events >= BATCH:
-            store = reply.header.revision  # ahead of the events where the watch is catching up
+            store = revision  # ahead of the events where the watch is catching up
         elif lag.deserves_a_look:  # by the member that sends the events, quorum or not: it is ahead of us
             request = rpc.RangeRequest(key=self._bytes, keys_only=True, serializable=True)
             store = (await self._client.range(request, f"read the revision for {self.prefix}")).header.revision

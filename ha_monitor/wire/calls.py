@@ -203,10 +203,17 @@ class StreamCall:
                 raise asyncio.InvalidStateError("nothing is asked yet")
             self._news = asyncio.get_running_loop().create_future()
             await self._news
+        return self._next()
+
+    def _next(self) -> Any:
         content = self._messages.popleft()
         if self._connection is not None and self._stream is not None:
             self._connection.taken(self._stream, len(content))
         return self._method.read(content)
+
+    def read_ready(self) -> Any:
+        """Give the next answer where one has come already; ``None`` where none has. Raises as :meth:`read`."""
+        return self._next() if self._messages else None
 
     def cancel(self) -> bool:
         """End the call from here; tells whether it was not over yet."""

@@ -10,7 +10,7 @@ from ha_monitor.clock import SystemClock
 from ha_monitor.evaluate.unit import Family
 from ha_monitor.model import Status
 from ha_monitor.settings import Settings
-from ha_monitor.sight import LONGEST_DOUBT, BlindPolicy, Sight
+from ha_monitor.sight import BlindPolicy, Sight
 from ha_monitor.watch.views import KeyView
 from ha_monitor.watch.watches import Proof
 
@@ -58,7 +58,7 @@ def test_a_type_is_as_fresh_as_the_watches_that_it_hangs_on() -> None:
 def test_a_watch_that_hangs_is_found_by_the_clock() -> None:
     etcd, clock = Etcd(), Hands()
     sight, family = Sight(etcd, etcd, clock, Settings()), Family("one", KeyView("/a/"), None)
-    clock.now += LONGEST_DOUBT
+    clock.now += Settings().stale_after
     assert not sight.of(family).stale
     clock.now += 0.001
     assert sight.of(family).stale
