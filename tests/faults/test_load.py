@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.support.service import Service
 
 STORM, CALM = "aa_storm", "zz_calm"
-MANY = 1_500
+MANY = 3_000
 SAMPLES = 40
 SOON = 10.0
 """Seconds in which the calm type's record has to follow, on a busy machine; without turns it took minutes."""
@@ -47,6 +47,12 @@ def hub(count: int) -> dict[str, str]:
         "/monitoring/v2.0/hubs/h": UP,
         **configs,
     }
+
+
+def reading(primary: str) -> str:
+    """Give the config of a resource whose primary is at that state."""
+    body = {"id": "ha1", "primary_interface_id": primary, "secondary_interface_id": "s1"}
+    return json.dumps({"body": body, "version": 1})
 
 
 def put_template(etcd: Etcd, number: int) -> None:
@@ -92,22 +98,27 @@ def see(service: Service, type_: str, revision: int, primary: str) -> bool:
 
 @pytest.mark.parametrize(
     ("keys", "change", "pause"),
-    [(named(STORM, MANY), put_template, 0.3), (hub(5 * MANY), flip_hub, 0.02)],
+    [(named(STORM, MANY), put_template, 0.2), (hub(3 * MANY), flip_hub, 0.02)],
     ids=["renderings", "readers"],
 )
 def test_a_storm_in_one_type_makes_no_answer_untrue_and_no_other_type_wait(
     own_etcd: Etcd, service: StartService, keys: dict[str, str], change: Callable[[Etcd, int], None], pause: float
 ) -> None:
     items = list({**named(CALM, 3), **keys}.items())
+    own_etcd.put(f"{STATES}broken", DOWN)
     for first in range(0, len(items), 100):
         own_etcd.txn(dict(items[first : first + 100]))
     running = service("--log-level", "error", etcd=own_etcd)
     with storm(own_etcd, change, pause):
         for number in range(SAMPLES):
             status, state = ("DOWN", DOWN) if number % 2 == 0 else ("UP", UP)
-            revision = own_etcd.put(f"{STATES}p1", state)
+            if change is put_template:
+                revision = own_etcd.put(f"/config/v2.0/{CALM}s/ha1", reading("broken" if state is DOWN else "p1"))
+                own_etcd.put(f"/config/v2.0/{STORM}s/ha1", reading("broken" if state is DOWN else "p1"))
+            else:
+                revision = own_etcd.put(f"{STATES}p1", state)
             until = time.monotonic() + SOON
             while not see(running, CALM, revision, status):
                 assert time.monotonic() < until, "the calm type waits for the other one"
             if change is put_template:
-                see(running, STORM, revision, status)
+                see(running, STORM, revision + 1, status)
