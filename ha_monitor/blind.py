@@ -89,11 +89,11 @@ class Blindness:
             log.info("%s: what is said of its %d resources can be proven again", family.type, len(ids))
         else:
             log.warning("%s: all of its %d resources are %s: %s", family.type, len(ids), seen.instead, seen.reason)
-        untold = set(ids)
+        untold = set(map(family.resource_id, ids))
         self._turns[family.type] = _Turn(before, seen, untold)
         for start in range(0, len(ids), _SLICE):
             some, at = ids[start : start + _SLICE], self._clock.time()
-            untold.difference_update(some)
+            untold.difference_update(map(family.resource_id, some))
             units = [family.units[id_] for id_ in some if id_ in family.units]
             self._tell([change for unit in units for change in _turned(unit, before.instead, seen, at)])
             await anyio.lowlevel.checkpoint()
@@ -125,7 +125,7 @@ def _turned(unit: Unit, before: Status | None, seen: Seen, at: float) -> Iterato
         old, new = before or entry.shown, instead or entry.shown
         if old is not new and entry.shown is not None:  # one that was never told of is told of when it comes
             yield Change(
-                unit.family.type, unit.id, entry.name, old, new, instead or unit.status,
+                unit.family.type, unit.resource_id, entry.name, old, new, instead or unit.status,
                 None if instead else unit.active, unit.cause(entry), at,
                 seen.reason if instead else entry.why, blind=True,
             )  # fmt: skip

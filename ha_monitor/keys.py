@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ha_monitor.lang.places import Layout
+
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from ha_monitor.lang.catalog import Catalog
+    from ha_monitor.lang.places import KeyPath, Place
 
 
 @dataclass(frozen=True, slots=True)
 class Keyspace:
-    """The prefixes of one site; every prefix it gives ends in ``/``."""
+    """The prefixes of one site; every prefix it gives ends in ``/``.
+
+    A schema's ``sync_key_template`` may give a type keys whose path is more than a prefix and an id. What such keys
+    are known by, in the place of a prefix, is the shape of their path, ``/config/v1.0/devices/*/virtual_machine/{id}``,
+    and ``layouts`` says where they begin.
+    """
 
     catalog: Catalog
     config_root: str
@@ -20,12 +30,39 @@ class Keyspace:
     outputs_root: str
     maintenance_root: str
     """Empty: no resource is ever frozen."""
+    layouts: Mapping[str, Layout] = field(init=False)
+    """The keys and values of types that differ from those of nearly every type, by what they are known by."""
+    paths: Mapping[str, KeyPath] = field(init=False)
+    """What follows the constant part of a type's keys, of the types where that is more than the id."""
+    _special: Mapping[str, Place] = field(init=False)
+    """The places of the types that ``layouts`` are of, and of those without the prefix of configs."""
+
+    def __post_init__(self) -> None:
+        places = {type_: schema.place for type_, schema in self.catalog.schemas.items() if schema.place is not None}
+        special = {type_: place for type_, place in places.items() if place.skips_config_prefix or not place.is_plain}
+        layouts = {}
+        for place in special.values():
+            if not place.is_plain:
+                layouts[self._configs(place)] = Layout(self._config_root(place) + place.folder, place)
+            if place.path is not None:
+                for root in (self.state_root, self.record_root, self.outputs_root):
+                    layouts[place.name(root)] = Layout(root + place.folder, place)
+        paths = {type_: place.path for type_, place in special.items() if place.path is not None}
+        object.__setattr__(self, "paths", paths)
+        object.__setattr__(self, "_special", special)
+        object.__setattr__(self, "layouts", layouts)
 
     @property
     def roots(self) -> tuple[str, ...]:
         """What every key begins with that is read or written."""
         roots = (self.config_root, self.state_root, self.record_root, self.outputs_root, self.maintenance_root)
-        return tuple(f"{root}/" for root in roots if root)
+        return (*[f"{root}/" for root in roots if root], *self.config_roots[1:])
+
+    @property
+    def config_roots(self) -> tuple[str, ...]:
+        """What the key of every config begins with: the prefix of configs first, then what is outside of it."""
+        outside = {place.folder for place in self._special.values() if place.skips_config_prefix}
+        return f"{self.config_root}/", *sorted(outside)
 
     @property
     def maintenance(self) -> str:
@@ -43,16 +80,46 @@ class Keyspace:
 
     def configs(self, type_: str) -> str:
         """Where the configs of a type are."""
-        return f"{self.config_root}{self.catalog.prefix(type_)}/"
+        place = self._special.get(type_)
+        return f"{self.config_root}{self.catalog.prefix(type_)}/" if place is None else self._configs(place)
 
     def states(self, type_: str) -> str:
         """Where the states of a type are read."""
-        return f"{self.state_root}{self.catalog.prefix(type_)}/"
+        return self._below(self.state_root, type_)
 
     def records(self, type_: str) -> str:
         """Where the records of a type are published."""
-        return f"{self.record_root}{self.catalog.prefix(type_)}/"
+        return self._below(self.record_root, type_)
 
     def outputs(self, type_: str) -> str:
         """Where the stack outputs of a type are."""
-        return f"{self.outputs_root}{self.catalog.prefix(type_)}/"
+        return self._below(self.outputs_root, type_)
+
+    def folder(self, known_by: str) -> str:
+        """Give what the keys begin with that are known by this: by a prefix, that prefix."""
+        layout = self.layouts.get(known_by)
+        return known_by if layout is None else layout.folder
+
+    def is_among(self, key: str, known_by: Collection[str]) -> bool:
+        """Tell whether a key is one of those that are known by any of these."""
+        folder, slash, id_ = key.rpartition("/")
+        if id_ and folder + slash in known_by:
+            return True
+        layouts = (self.layouts[each] for each in known_by if each in self.layouts)
+        return any(_has(layout, key) for layout in layouts)
+
+    def _config_root(self, place: Place) -> str:
+        return "" if place.skips_config_prefix else self.config_root
+
+    def _configs(self, place: Place) -> str:
+        return place.name(self._config_root(place))
+
+    def _below(self, root: str, type_: str) -> str:
+        path = self.paths.get(type_)
+        return f"{root}{self.catalog.prefix(type_)}/{'' if path is None else path.shape}"
+
+
+def _has(layout: Layout, key: str) -> bool:
+    if not key.startswith(layout.folder):
+        return False
+    return layout.place.id_of(layout.place.folder + key.removeprefix(layout.folder)) is not None

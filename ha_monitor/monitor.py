@@ -42,6 +42,7 @@ from ha_monitor.show import describe, rendering
 from ha_monitor.sight import Sight
 from ha_monitor.watch.alarms import Alarms
 from ha_monitor.watch.fixed import FixedKeys
+from ha_monitor.watch.placed import PlacedKeyView
 from ha_monitor.watch.pulse import Pulse
 from ha_monitor.watch.snapshot import Snapshot
 from ha_monitor.watch.watches import Watches
@@ -123,6 +124,10 @@ class HaMonitor:
         self._wire(client, leaves)
         for name, words in self._plugins.problems:
             log.warning("plugin %s: %s", name, words)
+        for where, words in self._settings.catalog.problems:
+            log.warning("%s: %s", where, words)
+        for words in self._settings.catalog.notes:
+            log.info("%s", words)
         self._templates.follow()
         self._tasks.start_soon(self._pulse.run, name="pulse")
         self._tasks.start_soon(self._alarms.run, name="alarms")
@@ -170,19 +175,19 @@ class HaMonitor:
         read_record = StateReader(up_values, monitoring_dependencies)
         read_state = StateReader(up_values, worker_dependencies) if settings.state_source == "state" else read_record
         if self._keys is not None:
-            self._watches = self._pulse = FixedKeys(self._keys, clock, on_turn=self._turn)
+            self._watches = self._pulse = FixedKeys(self._keys, clock, on_turn=self._turn, layouts=keyspace.layouts)
         else:
-            self._watches = Watches(client, clock, self._tasks, on_turn=self._turn, on_fault=self._fault)
+            self._watches = Watches(
+                client, clock, self._tasks, on_turn=self._turn, on_fault=self._fault, layouts=keyspace.layouts
+            )
             self._pulse = Pulse(
                 client, clock, keyspace.templates, self._watches.feeds, on_turn=self._turn, on_fault=self._fault
             )
         self._alarms = Alarms(client, lambda: self._keys is None and self._is_alive())
-        workers = Workers(self._tasks)
+        workers, lookup = Workers(self._tasks), Lookup(keyspace, self._watches)
         self._fleet = Fleet(
-            lookup=Lookup(keyspace, self._watches),
-            maker=Maker(
-                keyspace, plugins, read_state, settings.state_timeout, DampingRules(settings), self._watches, workers
-            ),
+            lookup=lookup,
+            maker=Maker(keyspace, plugins, read_state, settings.state_timeout, DampingRules(settings), workers, lookup),
             leaves=leaves,
             workers=workers,
             clock=clock,
@@ -300,13 +305,15 @@ class HaMonitor:
     def _problem_changed(self, unit: Unit) -> None:
         family, problem = unit.family, unit.problem
         if problem is None or problem != family.problem:  # of the template that is said once
-            self._problems.note(family.type, unit.id, problem)
+            self._problems.note(family.type, unit.resource_id, problem)
 
     def _maintenance_changed(self, type_: str, id_: str) -> None:
         self._fleet.seen_otherwise()
         family = self._fleet.families.get(type_)
         if family is not None and self._publisher is not None:
-            self._publisher.want(family, id_)
+            at = family.configs.find(id_)
+            if at is not None:
+                self._publisher.want(family, at)
 
     def _trouble(self, unit: Unit) -> str | None:
         return None if self._publisher is None else self._publisher.records.trouble(unit.family, unit.id)
@@ -329,12 +336,12 @@ class HaMonitor:
 
     def _unit(self, type_: str, id_: str) -> Unit | None:
         family = self._fleet.families.get(type_)
-        return None if family is None else family.units.get(id_)
+        return None if family is None else family.find(id_)
 
     def resources(self) -> Iterator[Resource]:
         """Give all resources, by type and id, each as it stands when it is reached."""
         for type_, family in sorted(self._fleet.families.items()):
-            for id_ in sorted(family.units):
+            for id_ in sorted(map(family.resource_id, family.units)):
                 resource = self.get(type_, id_)
                 if resource is not None:
                     yield resource
@@ -370,14 +377,16 @@ class HaMonitor:
     def problems(self) -> Iterator[tuple[str, str]]:
         """Give where and words of all problems there are.
 
-        Where is ``plugin NAME``, ``template ID``, ``TYPE/ID``, ``type TYPE`` or ``maintenance TYPE/ID``.
+        Where is ``plugin NAME``, ``schema TYPE``, ``schema-file PATH``, ``template ID``, ``TYPE/ID``, ``type TYPE`` or
+        ``maintenance TYPE/ID``.
         """
+        yield from self._settings.catalog.problems
         for name, words in self._plugins.problems:
             yield f"plugin {name}", words
         for template_id, words in self._templates.problems():
             yield f"template {template_id}", words
         for type_, family in sorted(self._fleet.families.items()):
-            found = ((unit.id, unit.problem or self._trouble(unit)) for unit in family.units.values())
+            found = ((unit.resource_id, unit.problem or self._trouble(unit)) for unit in family.units.values())
             for id_, words in sorted((id_, words) for id_, words in found if words is not None):
                 yield f"{type_}/{id_}", words
         for type_ in self._settings.types:
@@ -387,6 +396,18 @@ class HaMonitor:
         for type_, id_ in sorted(self._maintained.frozen):
             if self._unit(type_, id_) is None:
                 yield f"maintenance {type_}/{id_}", "it freezes nothing: there is no such resource"
+
+    @property
+    def templates(self) -> Templates:
+        """Which types have a template, and how many configs."""
+        return self._templates
+
+    def twice(self) -> Iterator[tuple[str, str, Sequence[str]]]:
+        """Give type, id and keys of each resource that has several configs; the first key counts."""
+        for type_, family in sorted(self._fleet.families.items()):
+            if isinstance(family.configs, PlacedKeyView):
+                for id_, keys in sorted(family.configs.twice().items()):
+                    yield type_, id_, keys
 
     @contextlib.asynccontextmanager
     async def changes(self, queued: int = QUEUED) -> AsyncIterator[Subscription]:
@@ -495,7 +516,7 @@ class HaMonitor:
     def rendering(self, type_: str, id_: str) -> Mapping[str, Any] | None:
         """Give what a resource renders to: parameters, document, entries, and every key that it hangs on."""
         family = self._fleet.families.get(type_)
-        if family is None or id_ not in family.configs.items:
+        if family is None or family.configs.find(id_) not in family.configs.items:
             return None
         return rendering(family, id_, self._settings.keyspace, self._fleet.lookup)
 
@@ -518,7 +539,7 @@ class HaMonitor:
     def settled(self) -> Settled:
         """Tell what every resource comes to once all timeouts have passed, if no key changes any more."""
         form = None if self._settings.publish == "none" else Publish(self._settings.publish)
-        settler = Settler(form, self._settings.state_timeout, self._settings.keyspace.records)
+        settler = Settler(form, self._settings.state_timeout, self._settings.keyspace)
         return settler.settle(self._fleet.families.values(), self.get, frozenset(self._maintained.frozen))
 
     @property

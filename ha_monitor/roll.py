@@ -70,7 +70,7 @@ class Roll:
         if self._members != self._fleet.members:
             self._members = self._fleet.members
             units = (unit for family in self._fleet.families.values() for unit in family.units.values())
-            self._sorted = sorted(units, key=lambda unit: (unit.family.type, unit.name, unit.id))
+            self._sorted = sorted(units, key=lambda unit: (unit.family.type, unit.name, unit.resource_id))
         return self._sorted
 
     def find(
@@ -98,7 +98,7 @@ class Roll:
         if order == "health":
             # stable: within a rank by type, name and id
             found.sort(key=lambda unit: _RANKS[self._glance(unit, instead)])
-        pairs = [(unit.family.type, unit.id) for unit in found]
+        pairs = [(unit.family.type, unit.resource_id) for unit in found]
         if len(self._answers) >= _KEPT:
             self._answers.clear()
         self._answers[question] = _Answer(generation, now, pairs)
@@ -157,7 +157,7 @@ class Roll:
         q = question.q
         return (
             not q
-            or q in unit.id.lower()
+            or q in unit.resource_id.lower()
             or q in unit.name.lower()
             or q in unit.family.type
             or (unit.problem is not None and q in unit.problem.lower())

@@ -6,7 +6,6 @@ written that of :mod:`ha_monitor.forms`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.util import find_spec
@@ -14,8 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from ha_monitor.endpoint import is_secure, with_scheme
 from ha_monitor.errors import SettingsError
@@ -50,6 +47,7 @@ from ha_monitor.keys import Keyspace
 from ha_monitor.lang.catalog import Catalog
 from ha_monitor.lang.secrets import SECRET_FIELDS
 from ha_monitor.model import OnBlind
+from ha_monitor.schemafiles import read_catalog
 
 SUCCESSORS = "successor-of"
 """Where below the prefix of groups the keys are by which one cluster succeeds another, named by the other's id."""
@@ -185,7 +183,8 @@ class Settings(BaseModel):
     )
     constants: Table = Field(default={}, description="NAME=VALUE: the site's value for a constant of the templates")
     schema_file: Paths = Field(
-        default=(), description="gohan schema file (YAML or JSON) with the site's plurals, prefixes and relations"
+        default=(),
+        description="gohan's schemas: a file (YAML or JSON), a folder of them, or gohan's configuration; repeat it",
     )
     secret_fields: Names = Field(
         default=SECRET_FIELDS, description="parts of the names of fields whose values are shown to nobody"
@@ -287,7 +286,7 @@ class Settings(BaseModel):
         """Plurals, prefixes and relations of the site's types."""
         if not self.schema_file:
             return Catalog.builtin()
-        return Catalog.from_schemas([_document(path) for path in self.schema_file])
+        return read_catalog(self.schema_file)
 
     @cached_property
     def keyspace(self) -> Keyspace:
@@ -296,18 +295,6 @@ class Settings(BaseModel):
         return Keyspace(
             self.catalog, self.config_prefix, states, self.publish_prefix, self.outputs_prefix, self.maintenance_prefix
         )
-
-
-def _document(path: Path) -> object:
-    try:
-        text = path.read_text(encoding="utf-8")
-        document: object = json.loads(text) if path.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
-        Catalog.from_schemas([document])  # so that what is wrong with it is told with its name
-    except OSError as error:
-        raise ValueError(f"schema-file {path}: {error.strerror}") from error
-    except (ValueError, YAMLError) as error:
-        raise ValueError(f"schema-file {path}: {error}") from error
-    return document
 
 
 def _words(item: Any) -> str:

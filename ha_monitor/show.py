@@ -32,7 +32,7 @@ def describe(unit: Unit, seen: Seen, *, trouble: str | None, maintenance: Mainte
     standing = None if records is None else records.standing(records.key(unit.id))[0]
     return Resource(
         type=family.type,
-        id=unit.id,
+        id=unit.resource_id,
         name=unit.name,
         version=unit.version,
         template=family.template_id,
@@ -72,18 +72,19 @@ def rendering(family: Family, id_: str, keyspace: Keyspace, lookup: Lookup) -> M
         "parameters": {},
         "document": None,
         "entries": {},
-        "depends_on": [family.configs.prefix + id_],
+        "depends_on": [family.configs.where(id_)],
         "problem": family.problem,
     }
     if family.template_id is not None:
         shown["depends_on"].append(keyspace.templates + family.template_id)
     try:
-        envelope = family.configs.envelope(id_)
+        at = family.configs.find(id_)
+        envelope = None if at is None else family.configs.envelope(at)
         if envelope is None or envelope.ended or family.template is None:
             return shown
         shown["version"] = envelope.version
         result = family.template.render(family.type, id_, envelope.body, lookup)
-        shown["depends_on"] += _keys(family, id_, result, keyspace)
+        shown["depends_on"] += _keys(family, id_, result, lookup)
         shown["problem"] = result.problem
         for_people = family.template.shown(result)
         shown["parameters"] = for_people.parameters
@@ -94,10 +95,14 @@ def rendering(family: Family, id_: str, keyspace: Keyspace, lookup: Lookup) -> M
     return shown
 
 
-def _keys(family: Family, id_: str, result: Rendering, keyspace: Keyspace) -> Iterator[str]:
-    for ref in dict.fromkeys((*result.reads, *result.refers)):
-        yield (keyspace.configs(ref.type) if ref.kind == "config" else keyspace.outputs(ref.type)) + ref.id
-    unit = family.units.get(id_)
+def _keys(family: Family, id_: str, result: Rendering, lookup: Lookup) -> Iterator[str]:
+    reads = dict.fromkeys(result.reads)
+    for ref in reads:
+        yield lookup.view(ref).where(ref.id)
+    for ref in result.refers:
+        if ref not in reads:
+            yield lookup.where(ref)
+    unit = family.find(id_)
     for entry in () if unit is None else unit.entries:
         for cell in entry.cells:
             yield cell.name

@@ -18,7 +18,7 @@ FLOORS = (
     ("errors", "model", "clock", "text", "endpoint"),
     ("measures", "forms", "transition", "files", "outward", "wire"),
     ("lang", "etcd", "reading", "broadcast", "history", "faultlog"),
-    ("keys", "watch"),
+    ("keys", "watch", "schemafiles"),
     ("settings", "plugins"),
     ("evaluate",),
     ("publish", "sight"),

@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from ha_monitor.cli.folders import compare
 from ha_monitor.cli.jsonout import print_json
+from ha_monitor.cli.keyfile import read_keys
 from ha_monitor.cli.once import QUIET, data_option, evaluated
 from ha_monitor.cli.options import settings_options
+from ha_monitor.errors import EtcdError
+from ha_monitor.etcd.client import open_client
 from ha_monitor.text import printable
+from ha_monitor.watch.snapshot import read_snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
     from io import TextIOWrapper
 
+    from ha_monitor.cli.folders import Findings
     from ha_monitor.monitor import HaMonitor
     from ha_monitor.settings import Settings
 
@@ -28,31 +35,67 @@ def check(settings: Settings, data: TextIOWrapper | None, *, as_json: bool) -> N
     """Evaluate everything in an etcd, or in a file, and print a line for each problem; nothing is written.
 
     With --json: a list of {"type", "id", "template", "problem"}; a template without a resource type has no type
-    and no id. Exit code 1 where there is a problem.
+    and no id. Folders whose configs no template is for are named on stderr, and what gohan does not take up. Exit code
+    1 where there is a problem, or no resource, or where a template finds no config and there are some whose type no
+    schema tells.
     """
     sys.exit(anyio.run(_check, settings, data, as_json))
 
 
 async def _check(settings: Settings, data: TextIOWrapper | None, as_json: bool) -> int:
-    async with evaluated(settings, data) as monitor:
-        problems = list(monitor.problems())
-        named = [_named(monitor, where) | {"problem": words} for where, words in problems] if as_json else []
+    keys = None if data is None else read_keys(data)
+    async with evaluated(settings, keys) as monitor:
         resources = sum(1 for _ in monitor.resources())
+        found = await _folders(settings, keys, monitor, resources)
+        problems = [*monitor.problems(), *_twice(monitor), *found.problems]
+        named = [_named(monitor, where) | {"problem": words} for where, words in problems] if as_json else []
+    for words in (*settings.catalog.notes, *found.notes):
+        click.echo(printable(words), err=True)
     if as_json:
         print_json(named)
     else:
         for where, words in problems:
             click.echo(printable(f"{where}: {words}"))
         click.echo(f"{resources} resources, {len(problems)} problems", err=True)
-    return 1 if problems else 0
+    return 1 if problems or found.unsure else 0
+
+
+async def _folders(
+    settings: Settings, data: Mapping[str, bytes] | None, monitor: HaMonitor, resources: int
+) -> Findings:
+    """Compare the folders that hold configs with those that are monitored."""
+    keyspace, fault = settings.keyspace, ""
+    try:
+        keys = data if data is not None else await _keys(settings)
+    except EtcdError as error:  # who may read only some folders is told of these
+        keys, fault = (), f"the folders of {keyspace.config_roots[0]} can't be looked at: {error}"
+    templates = monitor.templates
+    found = compare(
+        keys, keyspace, settings.catalog, served=templates.served(), templated=templates.types(), resources=resources
+    )
+    if fault:
+        found.notes.insert(0, fault)
+    return found
+
+
+async def _keys(settings: Settings) -> Iterable[str]:
+    async with open_client(settings) as client:
+        snapshot = await read_snapshot(client, settings.keyspace.config_roots, keys_only=True)
+    return [key.decode("utf-8", "surrogateescape") for key in snapshot.items]
+
+
+def _twice(monitor: HaMonitor) -> Iterator[tuple[str, str]]:
+    for type_, id_, (counts, *others) in monitor.twice():
+        yield f"{type_}/{id_}", f"it has several configs: {counts} counts, {', '.join(others)} was put before"
 
 
 def _named(monitor: HaMonitor, where: str) -> dict[str, str | None]:
     """Take apart where a problem is: ``plugin X``, ``template X``, ``type X``, or ``TYPE/ID``, frozen or not."""
-    if where.startswith("plugin "):
+    if where.startswith(("plugin ", "schema-file ")) or where in ("schemas", "namespaces", "templates"):
         return {"type": None, "id": None, "template": None}
-    if where.startswith("type "):
-        return {"type": where.removeprefix("type "), "id": None, "template": None}
+    for kind in ("type ", "schema "):
+        if where.startswith(kind):
+            return {"type": where.removeprefix(kind), "id": None, "template": None}
     where = where.removeprefix("maintenance ")
     if where.startswith("template "):
         return {"type": None, "id": None, "template": where.removeprefix("template ")}

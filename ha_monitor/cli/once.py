@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import anyio
@@ -47,15 +48,17 @@ data_option = click.option(
 
 
 @contextlib.asynccontextmanager
-async def evaluated(settings: Settings, data: TextIOWrapper | None) -> AsyncIterator[HaMonitor]:
+async def evaluated(settings: Settings, data: TextIOWrapper | Mapping[str, bytes] | None) -> AsyncIterator[HaMonitor]:
     """Give a monitor that has evaluated everything in etcd, or in a file of keys, and publishes nothing.
+
+    :param data: the file, or what was in it.
 
     etcd is waited for; why it is waited for is said on stderr now and then.
     """
     set_up("console", "error")
     if data is None:
         check_access(settings)
-    keys = None if data is None else read_keys(data)
+    keys = data if data is None or isinstance(data, Mapping) else read_keys(data)
     async with HaMonitor(settings.model_copy(update={"publish": "none"}), keys=keys) as monitor:
         with progress(lambda words: click.echo(words, err=True)) as shown:
             await until_synced(monitor, shown)

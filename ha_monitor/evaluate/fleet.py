@@ -259,7 +259,7 @@ class Fleet:
             self._stumble(unit, family.problem or "its template can't be used")
             return
         try:
-            rendering = family.template.render(family.type, id_, envelope.body, self.lookup)
+            rendering = family.template.render(family.type, family.resource_id(id_), envelope.body, self.lookup)
         except NotYet as not_yet:
             self._render_once_listed(family, id_, not_yet.view)
             return
@@ -316,8 +316,15 @@ class Fleet:
     def _rendered(self, unit: Unit, rendering: Rendering, template: Template) -> None:
         try:
             made = self._maker.entry_types(rendering.entries, template)
+            located = self._maker.located(made)
+            if located:
+                self._hang(unit, (*rendering.reads, *located))
+            made = self._maker.placed(made)
         except Problem as problem:
             self._stumble(unit, str(problem))
+            return
+        except NotYet as not_yet:
+            self._render_once_listed(unit.family, unit.id, not_yet.view)
             return
         self._note_problem(unit, None)
         unit.foreign = False in [spec.served for spec in rendering.entries]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ha_monitor.errors import Problem
+from ha_monitor.lang.ids import quote
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ha_monitor.keys import Keyspace
     from ha_monitor.lang.scope import Ref
+    from ha_monitor.reading.state import StateReader
+    from ha_monitor.watch.states import StateView
     from ha_monitor.watch.views import KeyView
     from ha_monitor.watch.watches import Source
 
@@ -35,12 +40,43 @@ class Lookup:
 
     def config(self, type_: str, id_: str) -> Mapping[str, Any] | None:
         """Give a config's body; ``None`` where there is none. Raises ``NotYet``, or ``Problem`` for a bad one."""
-        envelope = self._synced(self._keyspace.configs(type_)).envelope(id_)
+        view = self._synced(self._keyspace.configs(type_))
+        at = view.find(id_)
+        envelope = None if at is None else view.envelope(at)
         return None if envelope is None or envelope.ended else envelope.body
 
     def outputs(self, type_: str, id_: str) -> Mapping[str, Any] | None:
         """Give a resource's stack outputs; ``None`` where there are none. Raises as :meth:`config`."""
-        return self._synced(self._keyspace.outputs(type_)).outputs(id_)
+        view = self._synced(self._keyspace.outputs(type_))
+        at = view.find(id_)
+        return None if at is None else view.outputs(at)
+
+    def states(self, type_: str, read: StateReader) -> StateView:
+        """Give the view of a type's states."""
+        return self._watches.states(self._keyspace.states(type_), read)
+
+    def state_id(self, type_: str, id_: str) -> str:
+        """Give the id that a resource's state has among those of its type: its own, nearly always.
+
+        Where the path of its keys has fields of it, its config tells them. Raises ``NotYet``, or ``Problem`` where
+        there is no config.
+        """
+        path = self._keyspace.paths.get(type_)
+        if path is None:
+            return id_
+        at = path.end_of(id_)
+        if at is None:
+            at = self._synced(self._keyspace.configs(type_)).find(id_)
+        if at is None:
+            raise Problem(f"{type_} {quote(id_)} has no config, which would tell where its state is")
+        return at
+
+    def where(self, ref: Ref) -> str:
+        """Give the key of a reference as text, with the names of fields that are not known; nothing is watched."""
+        keyspace = self._keyspace
+        known_by = keyspace.configs(ref.type) if ref.kind == "config" else keyspace.outputs(ref.type)
+        path = keyspace.paths.get(ref.type)
+        return keyspace.folder(known_by) + (ref.id if path is None else path.described(ref.id))
 
     def _synced(self, prefix: str) -> KeyView:
         view = self._watches.keys(prefix)

@@ -8,7 +8,7 @@ from ha_monitor.errors import Problem
 from ha_monitor.evaluate.entry import Damper, Entry
 from ha_monitor.lang.ids import check_id
 from ha_monitor.lang.kinds import FOREIGN_KINDS
-from ha_monitor.lang.scope import MAX_TYPES
+from ha_monitor.lang.scope import MAX_TYPES, Ref
 from ha_monitor.model import Status
 from ha_monitor.plugins import StateRef
 from ha_monitor.plugins.etcd_reader import EtcdReader
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ha_monitor.evaluate.damping import Damping, DampingRules
+    from ha_monitor.evaluate.lookup import Lookup
     from ha_monitor.evaluate.unit import Unit
     from ha_monitor.evaluate.workers import Workers
     from ha_monitor.keys import Keyspace
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from ha_monitor.plugins import EntryType
     from ha_monitor.reading.state import StateReader
     from ha_monitor.watch.states import StateView
-    from ha_monitor.watch.watches import Source
 
 Made: TypeAlias = "tuple[EntryType, tuple[StateRef, ...]] | None"
 
@@ -40,15 +40,15 @@ class Maker:
         read_state: StateReader,
         state_timeout: float,
         damping: DampingRules,
-        watches: Source,
         workers: Workers,
+        lookup: Lookup,
     ) -> None:
         self._keyspace = keyspace
+        self._lookup = lookup
         self._plugins = plugins
         self._read_state = read_state
         self._state_timeout = state_timeout
         self._damping = damping
-        self._watches = watches
         self._workers = workers
         self._shared: dict[type[EntryType], EntryType] = {}
         """The one instance of each entry type that goes by the states alone."""
@@ -59,6 +59,21 @@ class Maker:
         if len({ref.type for each in made if each is not None for ref in each[1]}) > MAX_TYPES:
             raise Problem(f"its entries go by states of more than {MAX_TYPES} types")
         return made
+
+    def located(self, made: Sequence[Made]) -> tuple[Ref, ...]:
+        """Give the configs that say where the states are, of types whose keys have fields of the resource in them."""
+        paths = self._keyspace.paths
+        if not paths:
+            return ()
+        refs = dict.fromkeys(ref for each in made if each is not None for ref in each[1])
+        return tuple(Ref("config", *ref) for ref in refs if ref.type in paths and paths[ref.type].needs_fields)
+
+    def placed(self, made: list[Made]) -> list[Made]:
+        """Give the same with the ids that the states have in their views. Raises as :meth:`Lookup.state_id`."""
+        if not self._keyspace.paths:
+            return made
+        at = self._lookup.state_id
+        return [each and (each[0], tuple([StateRef(type_, at(type_, id_)) for type_, id_ in each[1]])) for each in made]
 
     def _entry_type(self, spec: EntrySpec, template: Template) -> Made:
         """Make what evaluates an entry, and which states that hangs on; ``None`` where another worker serves it."""
@@ -83,7 +98,7 @@ class Maker:
     def entry(self, unit: Unit, spec: EntrySpec, made: Made, known: Entry | None) -> Entry:
         """Give a rendering's entry: the one that is known, where it hangs on the same, or else a new one.
 
-        :param made: what :meth:`entry_types` gave for it.
+        :param made: what :meth:`placed` gave for it.
         """
         given = spec.props.get("timeout")
         timeout = float(given) if isinstance(given, (int, float)) else self._state_timeout
@@ -98,7 +113,7 @@ class Maker:
             return entry
         entry_type, refs = made
         family = unit.family
-        states = [(self._watches.states(self._keyspace.states(ref.type), self._read_state), ref.id) for ref in refs]
+        states = [(self._lookup.states(ref.type, self._read_state), ref.id) for ref in refs]
         for view, _ in states:
             family.prefixes.add(view.prefix)
         damping = self._damping.of(family.type, spec.props)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from functools import partial
 from itertools import chain
@@ -87,6 +88,22 @@ class Templates:
         """Give template id and problem of each that can't be used."""
         return iter(sorted(self._problems.items()))
 
+    def served(self) -> Mapping[str, tuple[str, int]]:
+        """Give the types that are served, each with its template's id and how many configs it has."""
+        families = self._fleet.families.values()
+        return {each.type: (each.template_id, len(each.configs.items)) for each in families if each.template_id}
+
+    def types(self) -> Collection[str]:
+        """Give the types that have a template, one that can't be used or is not served here as well."""
+        assert self._view is not None  # noqa: S101 - there is nothing to be asked before
+        found = set[str]()
+        for template_id in self._view.items:
+            type_ = self._type_of(template_id)
+            with contextlib.suppress(Problem):
+                if type_ is not None and self._body(template_id) is not None:
+                    found.add(type_)
+        return found
+
     def lack(self, type_: str) -> str:
         """Say in words why a type has no template that counts."""
         assert self._view is not None  # noqa: S101 - there is nothing to be asked before
@@ -116,6 +133,9 @@ class Templates:
                 return
             if type_ is None:
                 raise Problem(f"its name is not TYPE{_SUFFIX}, and no setting says which type it is for")
+            if self._catalog.unserved(type_):
+                self._blame(template_id, self._catalog.unserved(type_))
+                return
             template = compile_template(
                 template_id, body, self._kinds, self._catalog, self._constants, self._secret_fields
             )
@@ -175,13 +195,18 @@ class Templates:
 
         Of two templates the first counts, as at a start, where they come in the order of their ids.
         """
-        prefix = self._keyspace.configs(type_)
-        if prefix == self._keyspace.templates:
+        if self._keyspace.configs(type_) == self._keyspace.templates:
             return "the templates are"
-        for family in self._sharing(prefix, type_):
+        for family in self._overlapping(type_):
             if family.template_id is not None and family.template_id < template_id:
                 return _has_them(family.type)
         return None
+
+    def _overlapping(self, type_: str) -> Sequence[Family]:
+        """Give the other types whose resources may have the same paths, and so the same records."""
+        place, of = self._catalog.place(type_), self._catalog.place
+        families = self._fleet.families.values()
+        return [family for family in families if family.type != type_ and of(family.type).overlaps(place)]
 
     def _sharing(self, prefix: str, type_: str) -> Sequence[Family]:
         """Give the other types that have their configs under a prefix, or had them."""
@@ -200,11 +225,13 @@ class Templates:
                 records = self._watches.states(self._keyspace.records(type_), self._read_record)
             family = self._fleet.families[type_] = Family(type_, configs, records)
             family.templates = self._view
-        for other in self._sharing(family.configs.prefix, type_):
+        sharing = self._sharing(family.configs.prefix, type_)
+        for other in self._overlapping(type_):
             if other.template_id is not None:
                 self._blame_folder(other.template_id, other.type, _has_them(type_))
                 self._serve_no_more(other)
-            other.hand_over_to(family)
+            if other in sharing:
+                other.hand_over_to(family)
         family.heir = None
         self._attach(family)
         return family
@@ -225,6 +252,13 @@ class Templates:
             self._watches.keys(self._keyspace.outputs(type_))
         for type_ in template.read_types:
             self._watches.states(self._keyspace.states(type_), self._read_state)
+            if self._has_states_by_config(type_):
+                self._watches.keys(self._keyspace.configs(type_))
+
+    def _has_states_by_config(self, type_: str) -> bool:
+        """Tell whether it takes a resource's config to know where its state is."""
+        path = self._keyspace.paths.get(type_)
+        return path is not None and path.needs_fields
 
     def needs(self) -> Collection[str]:
         """Give the prefixes that the templates name, or that a resource waits for: nobody may hang on them so far."""
@@ -235,6 +269,8 @@ class Templates:
                 needs.update(map(keyspace.configs, family.template.config_types))
                 needs.update(map(keyspace.outputs, family.template.outputs_types))
                 needs.update(map(keyspace.states, family.template.read_types))
+                by_config = filter(self._has_states_by_config, family.template.read_types)
+                needs.update(map(keyspace.configs, by_config))
         return needs
 
     def forget_types(self) -> None:
@@ -269,7 +305,7 @@ class Templates:
                 return
         for other in sorted(self._problems):
             other_type = self._type_of(other)
-            if other_type is not None and self._keyspace.configs(other_type) == family.configs.prefix:
+            if other_type is not None and self._catalog.place(other_type).overlaps(self._catalog.place(family.type)):
                 self._changed(other)  # these configs may have been in its way
 
     def _serve_no_more(self, family: Family) -> None:

@@ -73,6 +73,15 @@ class Family:
         """Whether anything waits to be rendered or judged."""
         return bool(self.unjudged or self.unrendered)
 
+    def resource_id(self, id_: str) -> str:
+        """Give the id of the resource whose config has an id in ``configs``: the same, nearly always."""
+        return self.configs.resource_id(id_)
+
+    def find(self, resource: str) -> Unit | None:
+        """Give a resource by its id; ``None`` where it is not there."""
+        id_ = self.configs.find(resource)
+        return None if id_ is None else self.units.get(id_)
+
     def wait_no_more(self, id_: str) -> None:
         """Note that a resource is rendered anew, whatever it waited for."""
         for view, ids in tuple(self.waiting.items()):
@@ -174,6 +183,11 @@ class Unit:
         """The record that stands was written or confirmed by us."""
         self.hangs: tuple[tuple[KeyView, str, Callable[[], None]], ...] = ()
 
+    @property
+    def resource_id(self) -> str:
+        """Its id for all who are told of it; ``id`` is that of its keys, which may be a longer piece of their path."""
+        return self.family.configs.resource_id(self.id)
+
     # -- what its entries ask for (entry.Owner)
 
     def entry_changed(self, entry: Entry, old: Status | None) -> None:
@@ -216,8 +230,8 @@ class Unit:
         family = self.family
         revision = self.config_revision = family.configs.revision(self.id)
         self.revision = max(self.revision, revision or family.configs.absent, family.made())
-        for view, id_, _ in self.hangs:
-            self.revision = max(self.revision, view.known(id_))
+        for view, resource, _ in self.hangs:
+            self.revision = max(self.revision, view.known(resource))
 
     def cause(self, entry: Entry) -> int:
         """Give the revision that an entry is by what it is."""
@@ -241,7 +255,7 @@ class Unit:
                 entry.evaluate()
         if self.queued or self.missing:
             return None
-        read = ((view.key(id_), view.revision(id_)) for view, id_, _ in self.hangs)
+        read = [ground for view, resource, _ in self.hangs if (ground := view.ground(resource)) is not None]
         cells = dict.fromkeys(cell for entry in self.entries for cell in entry.cells)
         states = ((cell.key, 0 if cell.state is None else cell.revision) for cell in cells)
         return (*self.family.template_grounds(), *read, *states)

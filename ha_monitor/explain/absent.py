@@ -27,8 +27,8 @@ def _facts(fleet: Fleet, templates: Templates, type_: str, id_: str) -> Iterator
     family = fleet.families.get(type_)
     if family is None or family.template_id is None:
         yield templates.lack(type_)
-        if family is not None and id_ in family.configs.items:
-            yield f"its config is there: {family.configs.prefix}{id_}"
+        if family is not None and family.configs.find(id_) in family.configs.items:
+            yield f"its config is there: {family.configs.where(id_)}"
         types = sorted(name for name, each in fleet.families.items() if each.template_id is not None)
         near = difflib.get_close_matches(type_, types, 1)
         if near:
@@ -37,11 +37,12 @@ def _facts(fleet: Fleet, templates: Templates, type_: str, id_: str) -> Iterator
         yield f"types with a template: {', '.join(types[:_TYPES]) or 'none'}{more}"
         return
     yield _config(family, id_)
-    named = sorted(unit.id for unit in family.units.values() if unit.name == id_)
+    named = sorted(unit.resource_id for unit in family.units.values() if unit.name == id_)
     if named:
         more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
         yield f"that is the name of {', '.join(named[:_NAMED])}{more}"
-    cell = None if family.records is None else family.records.cell(id_)
+    at = family.configs.find(id_)
+    cell = None if family.records is None or at is None else family.records.cell(at)
     if cell is not None and cell.state is not None:
         yield f"a record of it stands at {cell.name}, revision {cell.revision}"
     count = len(family.units)
@@ -49,15 +50,15 @@ def _facts(fleet: Fleet, templates: Templates, type_: str, id_: str) -> Iterator
 
 
 def _config(family: Family, id_: str) -> str:
-    key = family.configs.prefix + id_
+    key, at = family.configs.where(id_), family.configs.find(id_)
     if not family.configs.synced:
         return f"{family.configs.prefix} is not listed yet"
-    if id_ not in family.configs.items:
+    if at is None or at not in family.configs.items:
         return f"it has no config: {key} is not there"
     try:
-        envelope = family.configs.envelope(id_)
+        envelope = family.configs.envelope(at)
     except Problem:
         envelope = None
     if envelope is not None and envelope.ended:
-        return f"its config is marked for deletion: {key}, revision {family.configs.revision(id_)}"
+        return f"its config is marked for deletion: {key}, revision {family.configs.revision(at)}"
     return f"its config is there, and not evaluated yet: {key}"

@@ -29,7 +29,7 @@ def circumstances(
         once=publisher is None,
         frozen="" if resource.maintenance is None else "it is in maintenance, and left as it is",
         deaf=deaf,
-        elsewhere="" if member is None else elsewhere(member, unit.family.type, unit.id),
+        elsewhere="" if member is None else elsewhere(member, unit.family.type, unit.resource_id),
         refused="" if publisher is None else publisher.records.resting.words(unit.family, unit.id) or "",
         fault="" if publisher is None else publisher.fault,
         pause=0.0 if publisher is None else publisher.records.pause(unit.family, unit.id),

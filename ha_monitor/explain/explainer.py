@@ -72,8 +72,8 @@ class Explainer:
         :param around: what decides about its record.
         """
         family, keyspace = unit.family, self._keyspace
-        shown = rendering(family, unit.id, keyspace, self._fleet.lookup)
-        config = self._source(family.configs.prefix + unit.id, family.configs.revision(unit.id))
+        shown = rendering(family, resource.id, keyspace, self._fleet.lookup)
+        config = self._source(family.configs.folder + unit.id, family.configs.revision(unit.id))
         template = self._template(family.template_id or "")
         parameters = self._parameters(unit, shown["parameters"])
         entries = {
@@ -93,9 +93,8 @@ class Explainer:
             the_rule = words.rule([entry.status for entry in entries.values()], resource.status)
             why = words.reasons(entries, the_rule, moment.time)
             heals = words.remedies(entries, self._up_values)
-        record = explain_record(
-            unit, keyspace.records(family.type) + unit.id, around, moment.monotonic, numbered=self._numbered
-        )
+        records = keyspace.folder(keyspace.records(family.type))
+        record = explain_record(unit, records + unit.id, around, moment.monotonic, numbered=self._numbered)
         return Explanation(
             resource=resource,
             summary=words.summary(resource, entries, moment.time),
@@ -123,7 +122,8 @@ class Explainer:
 
     def _related(self, ref: Ref) -> Source:
         view = self._fleet.lookup.view(ref)
-        return self._source(view.prefix + ref.id, view.revision(ref.id))
+        at = view.find(ref.id)
+        return self._source(view.where(ref.id), 0 if at is None else view.revision(at))
 
     # -- parameters
 
@@ -139,7 +139,7 @@ class Explainer:
             envelope = family.configs.envelope(unit.id)
             if envelope is None or family.template is None:
                 return {}
-            return family.template.sources(family.type, unit.id, envelope.body, self._fleet.lookup)
+            return family.template.sources(family.type, unit.resource_id, envelope.body, self._fleet.lookup)
         except (Problem, NotYet):
             return {}
 
@@ -181,12 +181,11 @@ class Explainer:
     def _record_of(self, cell: Cell) -> tuple[str | None, str | None]:
         """Give the resource whose record a state is, and what it is, where it is monitored here as well."""
         for type_, family in self._fleet.families.items():
-            prefix = self._keyspace.records(type_)
-            if cell.name.startswith(prefix):
-                unit = family.units.get(cell.name.removeprefix(prefix))
-                if unit is None:
-                    return None, None
-                return f"{type_}/{unit.id}", unit.status.value if unit.problem is None else f"UNKNOWN: {unit.problem}"
+            prefix = self._keyspace.folder(self._keyspace.records(type_))
+            unit = family.units.get(cell.name.removeprefix(prefix)) if cell.name.startswith(prefix) else None
+            if unit is not None:
+                status = unit.status.value if unit.problem is None else f"UNKNOWN: {unit.problem}"
+                return f"{type_}/{unit.resource_id}", status
         return None, None
 
     # -- what heals a problem

@@ -5,73 +5,67 @@ Reading and decoding schema files is the caller's.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ha_monitor.lang.ids import quote
+from ha_monitor.lang.places import Place
 from ha_monitor.lang.relations import builtin_relations
+from ha_monitor.lang.schemas import Schemas, Source, plural, read_schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ha_monitor.lang.schemas import Schema
 
 _DEFAULT_PREFIX = "/v2.0/"
 _GATEWAY_ID = "_gw_id"
 _REMEMBERED = 1_000  # types; chosen: more than any site has, and no room for all that strangers may think of
-_VERSION = re.compile(r"/v\d+(\.\d+)*$")
-
-
-def plural(noun: str) -> str:
-    """Return the English plural of ``noun``, by its ending alone: ``policy`` -> ``policies``."""
-    if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou"):
-        return f"{noun[:-1]}ies"
-    if noun.endswith(("s", "x", "z", "ch", "sh")):
-        return f"{noun}es"
-    return f"{noun}s"
 
 
 class Catalog:
     """The types of a site: prefixes and relations. Immutable."""
 
-    __slots__ = ("_prefixes", "_relations", "_types")
+    __slots__ = ("_prefixes", "_relations", "_types", "notes", "problems", "schemas")
 
-    def __init__(self, prefixes: Mapping[str, str], relations: Mapping[str, Mapping[str, str]]) -> None:
-        self._prefixes = dict(prefixes)
-        self._types = {prefix: type_ for type_, prefix in prefixes.items()}
+    def __init__(self, schemas: Schemas, notes: Sequence[str] = ()) -> None:
+        self.schemas: Mapping[str, Schema] = schemas.types
+        """What the schemas say, by type."""
+        self.problems = tuple(schemas.problems)
+        """What is wrong with them: where, and words."""
+        self.notes = tuple(notes)
+        """What was passed over while they were read, in words."""
+        placed = {type_: schema.place for type_, schema in schemas.types.items() if schema.place is not None}
+        self._prefixes = {type_: place.folder.removesuffix("/") for type_, place in placed.items()}
+        self._types = {self._prefixes[type_]: type_ for type_, place in placed.items() if place.path is None}
         self._relations: dict[str, dict[str, str]] = builtin_relations()
-        for type_, fields in relations.items():
-            self._relations.setdefault(type_, {}).update(fields)
+        for type_, schema in schemas.types.items():
+            self._relations.setdefault(type_, {}).update(schema.relations)
 
     @classmethod
     def builtin(cls) -> Catalog:
         """Return the catalog of a site that shows no schemas."""
-        return cls({}, {})
+        return cls(Schemas())
 
     @classmethod
     def from_schemas(cls, documents: Iterable[object]) -> Catalog:
         """Return the catalog of decoded gohan schema documents, ``{"schemas": [{id, plural, prefix, schema}, …]}``.
 
-        What a document says wins over the built-in table, a later document over an earlier one. Of a ``prefix``
-        that ends in a version (``/v2.0``, as upstream gohan writes it) the plural is the last segment.
+        What a document says wins over the built-in table, a later document over an earlier one. What is wrong with a
+        schema is among the ``problems``.
 
         Raises:
-            ValueError: a document has another shape; the words name the schema and what is wrong.
+            ValueError: a document has another shape.
         """
-        prefixes: dict[str, str] = {}
-        relations: dict[str, dict[str, str]] = {}
-        for document in documents:
-            schemas = document.get("schemas") if isinstance(document, Mapping) else None
-            if not isinstance(schemas, (list, tuple)):
-                raise ValueError('a schema document is {"schemas": [...]}, not ' + quote(document))
-            for schema in schemas:
-                type_, prefix, fields = _read_schema(schema)
-                if prefix is not None:
-                    prefixes[type_] = prefix
-                relations.setdefault(type_, {}).update(fields)
-        return cls(prefixes, relations)
+        return cls(read_schemas(Source((document,)) for document in documents))
+
+    def place(self, type_: str) -> Place:
+        """Return where the resources of ``type_`` are."""
+        schema = self.schemas.get(type_)
+        if schema is not None and schema.place is not None:
+            return schema.place
+        return Place(f"{self.prefix(type_)}/")
 
     def prefix(self, type_: str) -> str:
-        """Return the path above the ids of ``type_``, such as ``/v2.0/ha_interfaces``, without a slash at its end."""
+        """Return the constant path above the ids of ``type_``, without its last slash: ``/v2.0/ha_interfaces``."""
         prefix = self._prefixes.get(type_)
         if prefix is None:
             prefix = _DEFAULT_PREFIX + plural(type_)
@@ -82,6 +76,11 @@ class Catalog:
     def type_of(self, prefix: str) -> str | None:
         """Return the type whose schema names ``prefix``; ``None`` where no schema does."""
         return self._types.get(prefix)
+
+    def unserved(self, type_: str) -> str:
+        """Say why there can be no resources of ``type_`` that could be monitored; empty where there can."""
+        schema = self.schemas.get(type_)
+        return "" if schema is None else schema.unserved
 
     def relation(self, type_: str, field: str) -> str | None:
         """Return the type that ``field`` of ``type_`` points to; ``None`` where nobody knows.
@@ -95,43 +94,3 @@ class Catalog:
         if field.endswith(_GATEWAY_ID) and len(field) > len(_GATEWAY_ID):
             return f"{field.removesuffix(_GATEWAY_ID)}_gateway"
         return None
-
-
-def _read_schema(schema: Any) -> tuple[str, str | None, dict[str, str]]:
-    """Return type, prefix (``None``: not said) and relations of one schema."""
-    if not isinstance(schema, Mapping) or not isinstance(schema.get("id"), str) or not schema["id"]:
-        raise ValueError(f"a schema has no id: {quote(schema)}")
-    type_: str = schema["id"]
-    return type_, _read_prefix(type_, schema), _read_relations(type_, schema)
-
-
-def _read_prefix(type_: str, schema: Mapping[str, Any]) -> str | None:
-    """Return the schema's prefix without a slash at its end."""
-    prefix, name = schema.get("prefix"), schema.get("plural")
-    if name is not None and not isinstance(name, str):
-        raise ValueError(f"schema {type_}: plural is {quote(name)}, not text")
-    if prefix is None:
-        return _DEFAULT_PREFIX + name if name else None
-    if not isinstance(prefix, str) or not prefix.startswith("/") or not prefix.strip("/"):
-        raise ValueError(f"schema {type_}: prefix is {quote(prefix)}, not a path that starts with /")
-    prefix = prefix.rstrip("/")
-    return f"{prefix}/{name or plural(type_)}" if _VERSION.search(prefix) else prefix
-
-
-def _read_relations(type_: str, schema: Mapping[str, Any]) -> dict[str, str]:
-    """Return ``{field: target type}`` of the schema's properties."""
-    body = schema.get("schema") or {}
-    properties = (body.get("properties") or {}) if isinstance(body, Mapping) else None
-    if not isinstance(properties, Mapping):
-        raise ValueError(f"schema {type_}: its schema has no object of properties")
-    relations: dict[str, str] = {}
-    for field, fact in properties.items():
-        if not isinstance(fact, Mapping):
-            raise ValueError(f"schema {type_}: property {field} is {quote(fact)}, not an object")
-        target = fact.get("relation")
-        if target is None or target == "":
-            continue
-        if not isinstance(target, str):
-            raise ValueError(f"schema {type_}: the relation of {field} is {quote(target)}, not the name of a type")
-        relations[str(field)] = target
-    return relations

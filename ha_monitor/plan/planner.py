@@ -47,6 +47,7 @@ class _Site(NamedTuple):
 async def plan(settings: Settings, keys: Snapshot, changes: Mapping[str, bytes | None]) -> Plan:
     """Tell what would be otherwise if keys were put (``None``: deleted)."""
     by_key = {key.encode("utf-8", "surrogateescape"): value for key, value in changes.items()}
+    keyspace = settings.keyspace
     before = await _settle(settings, keys, {})
     changed = before.keys.after(by_key)
     # A record that the change writes is another hand's: where none is due any longer, it stays.
@@ -64,7 +65,7 @@ async def plan(settings: Settings, keys: Snapshot, changes: Mapping[str, bytes |
         no_effect=[
             key
             for key in changes
-            if not (_is_watched(key, before.prefixes | after.prefixes) or settings.keyspace.is_maintenance(key))
+            if not (keyspace.is_among(key, before.prefixes | after.prefixes) or keyspace.is_maintenance(key))
         ],
         no_change=[key for key, value in zip(changes, by_key.items(), strict=True) if keys.value(value[0]) == value[1]],
         restless=sorted(key.decode("utf-8", "surrogateescape") for key in before.restless | after.restless),
@@ -101,9 +102,3 @@ async def _evaluate(settings: Settings, keys: Snapshot) -> tuple[Settled, frozen
         await monitor.synced()
         problems = {where: words for where, words in monitor.problems() if where.startswith("template ")}
         return monitor.settled(), monitor.prefixes, problems
-
-
-def _is_watched(key: str, prefixes: frozenset[str]) -> bool:
-    """Tell whether a key is just one segment below a prefix that is watched."""
-    prefix, slash, id_ = key.rpartition("/")
-    return bool(id_) and prefix + slash in prefixes

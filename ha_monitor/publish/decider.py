@@ -74,7 +74,7 @@ class Decider:
         assert family.records is not None  # noqa: S101 - want_all() let none other in
         record = family.records.key(id_)
         freezer = self.freezer
-        if freezer is not None and freezer.frozen and (family.type, id_) in freezer.frozen:
+        if freezer is not None and freezer.frozen and (family.type, family.resource_id(id_)) in freezer.frozen:
             self._leave(key)  # whoever froze it may write it
             return None
         standing, revision = family.records.standing(record)
@@ -90,7 +90,7 @@ class Decider:
             self._note(key, wanted, standing)
         fence = None
         if self.mandate is not None:
-            fence = self.mandate.fence(family.type, id_)
+            fence = self.mandate.fence(family.type, family.resource_id(id_))
             if fence is None:  # somebody else's to write, and rightly written by somebody else
                 self._leave(key)
                 return None

@@ -63,4 +63,4 @@ def grounds_of(family: Family, id_: str, wanted: Put | Delete, freezer: Freezer 
         return None
     if len(grounds) > _MOST:
         grounds = ()
-    return grounds if freezer is None else (*grounds, *freezer.grounds(family.type, id_))
+    return grounds if freezer is None else (*grounds, *freezer.grounds(family.type, family.resource_id(id_)))

@@ -116,7 +116,7 @@ class Publisher:
         for family in families:
             if family.records is not None:
                 for number, id_ in enumerate({*family.units, *family.records.ids()}):
-                    if is_ours(family.type, id_):
+                    if is_ours(family.type, family.resource_id(id_)):
                         self.want(family, id_)
                     if not number % LOOKS:
                         await anyio.lowlevel.checkpoint()
@@ -241,7 +241,7 @@ class Publisher:
             family, id_ = write.of
             if self.records.rest(write, str(error)):
                 self._refusal = str(error)
-            self._faults.note(error, f"{family.type}/{id_}")
+            self._faults.note(error, f"{family.type}/{family.resource_id(id_)}")
 
     async def _failed(self, batch: list[Write], error: EtcdError) -> None:
         self._fault = str(error)

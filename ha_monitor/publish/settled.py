@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ha_monitor.evaluate.entry import Entry
     from ha_monitor.evaluate.unit import Family, Unit
+    from ha_monitor.keys import Keyspace
     from ha_monitor.model import Resource
 
 
@@ -60,15 +61,15 @@ class Settled(NamedTuple):
 class Settler:
     """Works it out for one fleet."""
 
-    def __init__(self, form: Publish | None, state_timeout: float, record_prefix: Callable[[str], str]) -> None:
+    def __init__(self, form: Publish | None, state_timeout: float, keyspace: Keyspace) -> None:
         """Prepare.
 
         :param form: ``None`` where nothing is published.
-        :param record_prefix: gives where the records of a type are.
+        :param keyspace: tells where the records of a type are.
         """
         self._records = None if form is None else RecordWriter(form)
         self._state_timeout = state_timeout
-        self._record_prefix = record_prefix
+        self._keyspace = keyspace
 
     def settle(
         self,
@@ -86,9 +87,9 @@ class Settler:
         reads: set[bytes] = set()
         for family in families:
             for unit in family.units.values():
-                resource = get(family.type, unit.id)
+                resource = get(family.type, unit.resource_id)
                 if resource is not None:
-                    outcome = outcomes[family.type, unit.id] = self._outcome(unit, resource)
+                    outcome = outcomes[family.type, resource.id] = self._outcome(unit, resource)
                     if self._records is not None:  # else whatever stands there is somebody else's
                         records[outcome.record_key] = outcome.record
                     reads.update(cell.key for entry in unit.entries for cell in entry.cells)
@@ -99,13 +100,14 @@ class Settler:
         entries = {entry.name: self._entry(entry) for entry in unit.entries}
         statuses = [entry.status for entry in entries.values()]
         first = active(statuses)
-        key = (self._record_prefix(resource.type) + unit.id).encode("utf-8", "surrogateescape")
+        folder = self._keyspace.folder(self._keyspace.records(resource.type))
+        key = (folder + unit.id).encode("utf-8", "surrogateescape")
         standing, wanted = self._record(unit, tuple([(name, entry.status) for name, entry in entries.items()]))
         if resource.maintenance is not None:
             wanted = Keep()
         return Outcome(
             type=resource.type,
-            id=unit.id,
+            id=resource.id,
             name=resource.name,
             status=verdict(statuses),
             active=None if first is None else unit.entries[first].name,
@@ -141,7 +143,7 @@ class Settler:
         if self._records is None or family.records is None:
             return
         for id_ in family.records.ids():
-            if id_ not in family.units and (family.type, id_) not in frozen:
+            if id_ not in family.units and (family.type, family.resource_id(id_)) not in frozen:
                 key = family.records.key(id_)
                 standing, _ = family.records.standing(key)
                 gone = desire(family, id_, self._records, standing, self._state_timeout, math.inf)

@@ -50,6 +50,43 @@ def read_envelope(value: bytes, puts: int) -> Envelope:
     return Envelope(body, _version(outer.get("version")))
 
 
+def read_plain(value: bytes, puts: int) -> Envelope:
+    """Read a config that is the body alone, as its schema says (``sync_plain``); raises as :func:`read_envelope`.
+
+    No version is in it: a field ``version`` is the resource's own. gohan counts a resource's creation and updates, each
+    of which is a put of the key.
+    """
+    body = _object(value, "the config")
+    if body.get("marked_for_deletion") is True:
+        return Envelope({}, 0, ended=True)
+    return Envelope(body, puts)
+
+
+def read_property(value: bytes, puts: int, field: str, *, plain: bool, is_text: bool | None) -> Envelope:
+    """Read a config whose body is the value of one field (``sync_property``), all that is known of the resource.
+
+    :param puts: etcd's version of the key.
+    :param plain: there is no envelope; the version is that of :func:`read_plain`.
+    :param is_text: the value is text, which has no quotes where there is no envelope; ``None``: where it is no JSON.
+
+    Raises :class:`~ha_monitor.errors.Problem` in words for another form.
+    """
+    if plain:
+        return Envelope({field: _bare(value, is_text=is_text)}, puts)
+    outer = _object(value, "the config")
+    if outer.get("marked_for_deletion") is True:
+        return Envelope({}, 0, ended=True)
+    if "body" not in outer:
+        raise Problem("the config's envelope has no body")
+    body = outer["body"]
+    if isinstance(body, str):
+        try:
+            body = decode(body.encode(), "the config's body")
+        except ValueError as error:
+            raise Problem(str(error)) from error
+    return Envelope({field: body}, _version(outer.get("version")))
+
+
 def read_outputs(value: bytes) -> Mapping[str, Any]:
     """Read a key of the stack outputs: ``{output_key: output_value}``. Raises ``Problem`` for another form."""
     output = _object(value, "the stack").get("output")
@@ -71,6 +108,17 @@ def _object(value: bytes, what: str) -> dict[str, Any]:
         hint = ", encoded twice?" if isinstance(decoded, str) else ""
         raise Problem(f"{what} is {_kind(decoded)}, not an object{hint}")
     return decoded
+
+
+def _bare(value: bytes, *, is_text: bool | None) -> object:
+    try:
+        return value.decode() if is_text else decode(value, "the config")
+    except UnicodeDecodeError as error:
+        raise Problem(f"the config is not UTF-8: {error}") from error
+    except ValueError as error:
+        if is_text is None:
+            return _bare(value, is_text=True)
+        raise Problem(str(error)) from error
 
 
 def _is_whole(value: object) -> TypeGuard[int]:

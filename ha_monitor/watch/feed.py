@@ -88,6 +88,7 @@ class Feed:
         openings: anyio.CapacityLimiter,
         on_turn: Callable[[], None],
         on_fault: Callable[[EtcdError, int], None],
+        known_by: str | None = None,
     ) -> None:
         """Prepare; :meth:`run` does the work.
 
@@ -95,8 +96,9 @@ class Feed:
         :param on_turn: called when ``caught_up`` has changed.
         :param on_fault: called with each failure, before the pause, and how often we were refused since the last
             answer; what it raises ends the feed.
+        :param known_by: how it is named where that is not its prefix, which another feed may have as well.
         """
-        self.prefix = prefix
+        self.prefix = prefix if known_by is None else known_by
         self.revision = 0
         """Up to which all that is known is right."""
         self.freshness = Freshness(clock.monotonic())

@@ -9,18 +9,19 @@ import anyio
 from aetcd import rpc
 
 from ha_monitor.etcd.ranges import range_end
-from ha_monitor.watch.states import StateView
-from ha_monitor.watch.views import KeyView
+from ha_monitor.watch.placed import NO_LAYOUTS, key_view, state_view
 from ha_monitor.watch.watches import Proof
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from ha_monitor.clock import Clock
+    from ha_monitor.lang.places import Layout
     from ha_monitor.reading.state import StateReader
     from ha_monitor.watch.feed import Feed
     from ha_monitor.watch.snapshot import Snapshot
-    from ha_monitor.watch.views import View
+    from ha_monitor.watch.states import StateView
+    from ha_monitor.watch.views import KeyView, View
 
 _View = TypeVar("_View", bound="View")
 
@@ -37,7 +38,15 @@ class FixedKeys:
     fault = ""
     silence = 0.0
 
-    def __init__(self, keys: Snapshot, clock: Clock, *, on_turn: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        keys: Snapshot,
+        clock: Clock,
+        *,
+        on_turn: Callable[[], None],
+        layouts: Mapping[str, Layout] = NO_LAYOUTS,
+    ) -> None:
+        self._layouts = layouts
         self._items = keys.items
         self._keys = sorted(keys.items)
         self._clock = clock
@@ -53,13 +62,13 @@ class FixedKeys:
     def keys(self, prefix: str) -> KeyView:
         """Give the view of a prefix of configs, templates or stack outputs."""
         if prefix not in self._key_views:
-            self._key_views[prefix] = self._ask(KeyView(prefix))
+            self._key_views[prefix] = self._ask(key_view(prefix, self._layouts))
         return self._key_views[prefix]
 
     def states(self, prefix: str, read: StateReader) -> StateView:
         """Give the view of a prefix of states."""
         if prefix not in self._state_views:
-            self._state_views[prefix] = self._ask(StateView(prefix, read))
+            self._state_views[prefix] = self._ask(state_view(prefix, read, self._layouts))
         return self._state_views[prefix]
 
     def follow(self, view: View) -> None:

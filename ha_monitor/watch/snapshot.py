@@ -57,24 +57,29 @@ class Snapshot:
         return Snapshot(items, revision, self.numbered)
 
 
-async def read_snapshot(client: EtcdClient, prefixes: Iterable[str]) -> Snapshot:
-    """Read all keys under some prefixes, page by page, all at one revision. Raises the errors of the client's calls."""
+async def read_snapshot(client: EtcdClient, prefixes: Iterable[str], *, keys_only: bool = False) -> Snapshot:
+    """Read all keys under some prefixes, page by page, all at one revision. Raises the errors of the client's calls.
+
+    :param keys_only: leave out the values.
+    """
     roots = sorted({_bytes(prefix) for prefix in prefixes})
     roots = [root for root in roots if not any(root != other and root.startswith(other) for other in roots)]
     while True:
         try:
-            return await _read(client, roots)
+            return await _read(client, roots, keys_only=keys_only)
         except EtcdCompacted:
             pass  # the revision of the first page was compacted away meanwhile: all of it again, at a newer one
 
 
-async def _read(client: EtcdClient, roots: Iterable[bytes]) -> Snapshot:
+async def _read(client: EtcdClient, roots: Iterable[bytes], *, keys_only: bool) -> Snapshot:
     items: dict[bytes, Item] = {}
     revision, limit = 0, PAGE
     for root in roots:
         start, more = root, True
         while more:
-            request = rpc.RangeRequest(key=start, range_end=range_end(root), limit=limit, revision=revision)
+            request = rpc.RangeRequest(
+                key=start, range_end=range_end(root), limit=limit, revision=revision, keys_only=keys_only
+            )
             try:
                 page = await client.range(request, f"read {root.decode(errors='replace')}", LIST_TIMEOUT)
             except EtcdTooLarge:

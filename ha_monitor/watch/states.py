@@ -91,8 +91,8 @@ class Cell:
 class StateView(View):
     """The state keys under a prefix, and the published records, which are state keys too."""
 
-    def __init__(self, prefix: str, read: StateReader) -> None:
-        super().__init__(prefix)
+    def __init__(self, prefix: str, read: StateReader, folder: str | None = None) -> None:
+        super().__init__(prefix, folder)
         self.read = read
         self.on_record: Callable[[str], None] | None = None
         """Told of each change of a record since the first list, by id, where we publish under this prefix."""

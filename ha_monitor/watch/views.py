@@ -40,12 +40,17 @@ def slices(events: Sequence[rpc.Event], length: int) -> Iterator[Sequence[rpc.Ev
 class View:
     """The keys under one prefix, one path segment each; deeper keys are not ours and passed over."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, folder: str | None = None) -> None:
+        """Prepare.
+
+        :param folder: what the keys begin with, where ``prefix`` is only what they are known by.
+        """
         self.prefix = prefix
+        self.folder = prefix if folder is None else folder
         self.synced = False
         self.absent = 0
         """The newest revision at which what is not there was found to be missing, by a list or as it went."""
-        self._cut = len(prefix.encode())
+        self._cut = len(self.folder.encode())
         self._lists = 0
         self._seen: set[bytes] | None = None
         self._others: set[bytes] = set()
@@ -59,7 +64,7 @@ class View:
 
     def key(self, id_: str) -> bytes:
         """Give the key of an id, as it is in etcd."""
-        return (self.prefix + id_).encode("utf-8", "surrogateescape")
+        return (self.folder + id_).encode("utf-8", "surrogateescape")
 
     def when_synced(self, who: Hashable, callback: Callable[[], None]) -> None:
         """Call back once the first list is whole; at once where it is.
@@ -153,14 +158,18 @@ class View:
 
 
 class KeyView(View):
-    """Values kept as they are: configs, templates, stack outputs."""
+    """Values kept as they are: configs, templates, stack outputs.
 
-    def __init__(self, prefix: str) -> None:
-        super().__init__(prefix)
+    What is called an id here is all of a key that follows the folder. It is that of the resource; in
+    :class:`ha_monitor.watch.placed.PlacedKeyView` it may be more. Who hangs on a key names the resource.
+    """
+
+    def __init__(self, prefix: str, folder: str | None = None) -> None:
+        super().__init__(prefix, folder)
         self.items: dict[str, tuple[bytes, int, int]] = {}
         """By id: the value, etcd's mod_revision and etcd's version of the key."""
         self.hangers: dict[str, set[Callable[[], None]]] = {}
-        """By id, there or not: who is to be told when it changes."""
+        """By resource, there or not: who is to be told when its key changes."""
         self.on_change: Callable[[str], None] | None = None
         """Told of each change of an item, by id."""
         self._decoded: dict[str, Any] = {}
@@ -176,9 +185,25 @@ class KeyView(View):
         item = self.items.get(id_)
         return 0 if item is None else item[1]
 
-    def known(self, id_: str) -> int:
+    def known(self, resource: str) -> int:
         """Give the revision by which a key is known: of its last put, or at which it was missing, or is since."""
-        return self.revision(id_) or self.absent
+        return self.revision(resource) or self.absent
+
+    def ground(self, resource: str) -> tuple[bytes, int] | None:
+        """Give a resource's key and its mod_revision, 0 where there is none; ``None`` where no key can be named."""
+        return self.key(resource), self.revision(resource)
+
+    def find(self, resource: str) -> str | None:
+        """Give the id that a resource's key has here, there or not; ``None`` where that can't be told."""
+        return resource
+
+    def resource_id(self, id_: str) -> str:
+        """Give the id of the resource whose key has an id here."""
+        return id_
+
+    def where(self, resource: str) -> str:
+        """Give a resource's key as text, as near as it can be told."""
+        return self.folder + resource
 
     def envelope(self, id_: str) -> Envelope | None:
         """Give a config or template; ``None`` where there is none. Raises :class:`Problem` for a bad one."""
@@ -186,7 +211,12 @@ class KeyView(View):
         if item is None:
             return None
         known = self._decoded.get(id_)
-        return known if isinstance(known, Envelope) else self._keep(id_, read_envelope(item[0], item[2]), len(item[0]))
+        return (
+            known if isinstance(known, Envelope) else self._keep(id_, self._read(id_, item[0], item[2]), len(item[0]))
+        )
+
+    def _read(self, _id: str, value: bytes, puts: int) -> Envelope:
+        return read_envelope(value, puts)
 
     def outputs(self, id_: str) -> Mapping[str, Any] | None:
         """Give stack outputs; ``None`` where there are none. Raises :class:`Problem` for bad ones."""
@@ -227,17 +257,20 @@ class KeyView(View):
         self._decoded.pop(id_, None)
         if self.on_change is not None:
             self.on_change(id_)
-        for tell in tuple(self.hangers.get(id_, ())):
+        self._tell(id_)
+
+    def _tell(self, resource: str) -> None:
+        for tell in tuple(self.hangers.get(resource, ())):
             tell()
 
-    def hang(self, id_: str, tell: Callable[[], None]) -> None:
-        """Tell of each change of a key, one that is not there as well."""
-        self.hangers.setdefault(id_, set()).add(tell)
+    def hang(self, resource: str, tell: Callable[[], None]) -> None:
+        """Tell of each change of a resource's key, one that is not there as well."""
+        self.hangers.setdefault(resource, set()).add(tell)
 
-    def unhang(self, id_: str, tell: Callable[[], None]) -> None:
+    def unhang(self, resource: str, tell: Callable[[], None]) -> None:
         """Tell no more."""
-        tells = self.hangers.get(id_)
+        tells = self.hangers.get(resource)
         if tells is not None:
             tells.discard(tell)
             if not tells:
-                del self.hangers[id_]
+                del self.hangers[resource]

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import anyio
 
 from ha_monitor.watch.feed import Feed
-from ha_monitor.watch.states import StateView
-from ha_monitor.watch.views import KeyView
+from ha_monitor.watch.placed import NO_LAYOUTS, key_view, state_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from anyio.abc import TaskGroup
 
     from ha_monitor.clock import Clock
     from ha_monitor.errors import EtcdError
     from ha_monitor.etcd.client import EtcdClient
+    from ha_monitor.lang.places import Layout
     from ha_monitor.reading.state import StateReader
-    from ha_monitor.watch.views import View
+    from ha_monitor.watch.states import StateView
+    from ha_monitor.watch.views import KeyView, View
 
 log = logging.getLogger(__name__)
 
@@ -68,13 +69,16 @@ class Watches:
         *,
         on_turn: Callable[[], None],
         on_fault: Callable[[EtcdError, int], None],
+        layouts: Mapping[str, Layout] = NO_LAYOUTS,
     ) -> None:
         """Prepare; nothing is watched yet.
 
         :param on_turn: called when a feed has caught up or fallen behind.
         :param on_fault: called with each failure, and how often a feed was refused since the last answer; what it
             raises ends everything.
+        :param layouts: of keys that are known by something else than their prefix, or have values of another form.
         """
+        self._layouts = layouts
         self._client = client
         self._clock = clock
         self._tasks = tasks
@@ -92,7 +96,7 @@ class Watches:
         """Give the view of a prefix of configs, templates or stack outputs."""
         view = self._keys.get(prefix)
         if view is None:
-            view = self._keys[prefix] = KeyView(prefix)
+            view = self._keys[prefix] = key_view(prefix, self._layouts)
             self.follow(view)
         return view
 
@@ -103,15 +107,15 @@ class Watches:
         """
         view = self._states.get(prefix)
         if view is None:
-            view = self._states[prefix] = StateView(prefix, read)
+            view = self._states[prefix] = state_view(prefix, read, self._layouts)
             self.follow(view)
         return view
 
     def follow(self, view: View) -> None:
         """Keep a view equal to what is in etcd."""
         feed = Feed(
-            view.prefix, self._client, view, self._clock,
-            openings=self._openings, on_turn=self._on_turn, on_fault=self._on_fault,
+            view.folder, self._client, view, self._clock, openings=self._openings, on_turn=self._on_turn,
+            on_fault=self._on_fault, known_by=view.prefix,
         )  # fmt: skip
         scope = anyio.CancelScope()
         self._unused.discard(view.prefix)
