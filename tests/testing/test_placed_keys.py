@@ -211,7 +211,7 @@ def told(monitor: HaMonitor) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", [*range(17), 52, 58, 64])
 def test_whatever_comes_goes_and_moves_all_is_as_a_fresh_monitor_has_it(seed: int, settings: Settings) -> None:
     async def main() -> None:
         random, etcd = Random(seed), MemoryEtcd()
@@ -221,6 +221,7 @@ def test_whatever_comes_goes_and_moves_all_is_as_a_fresh_monitor_has_it(seed: in
                 etcd.txn(*something(random, version))
                 await anyio.sleep(random.choice([0.0, 0.0005, 0.001, 0.002, 0.1, 40.0]))
                 if random.random() < 0.05:
+                    etcd.put(STATE, site.UP)  # no revision can be compacted twice
                     etcd.compact()
                     etcd.cancel_watches()
             etcd.txn(unit_template())
