@@ -49,6 +49,10 @@ class EtcdNoSpace(EtcdError):
     """The member raised its NOSPACE alarm: reads go on, writes are refused until it is disarmed. Retryable."""
 
 
+class EtcdCorrupt(EtcdError):
+    """A member raised its CORRUPT alarm: reads go on, writes are refused until it is disarmed. Retryable."""
+
+
 class EtcdTooLarge(EtcdError):
     """A message is larger than the one to whom it goes takes: ask for less at a time, or send less."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ha_monitor.model import Status
+    from ha_monitor.model import Alarm, Status
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the buckets of a latency, in seconds: from a round trip to etcd up to its deadlines."""
@@ -75,7 +75,7 @@ class Measures:
 
     ``transitions`` counts by type and by the status that a resource came to; ``problems`` are the resources with one,
     by type. ``blind`` tells of each type whether something else is said than the last verdicts; ``maintenance`` counts
-    the resources that are frozen.
+    the resources that are frozen; ``alarms`` are those of etcd that are raised.
     """
 
     revision: int
@@ -85,3 +85,4 @@ class Measures:
     problems: Mapping[str, int]
     blind: Mapping[str, bool]
     maintenance: int
+    alarms: Sequence[Alarm]

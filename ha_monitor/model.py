@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
@@ -153,12 +153,28 @@ class GroupStatus:
         return [shard for shard in range(self.shards) if shard not in held]
 
 
+class Alarm(NamedTuple):
+    """An alarm of etcd: ``NOSPACE`` or ``CORRUPT``, and the id of the member that it is about."""
+
+    kind: str
+    member: int
+
+    @property
+    def label(self) -> str:
+        """Its name in words, the member as ``etcdctl member list`` prints it."""
+        return f"etcd alarm {self.kind} (member {self.member:x})"
+
+
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether every watch is caught up, and if not, why, in words."""
+    """Whether every watch is caught up, and if not, why, in words.
+
+    ``warning``: a fault that does not make it unready, such as an alarm of etcd where nothing is published.
+    """
 
     ready: bool
     reason: str
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

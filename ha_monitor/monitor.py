@@ -12,7 +12,7 @@ import anyio
 from ha_monitor.blind import Blindness
 from ha_monitor.broadcast import QUEUED, Broadcast, Subscription
 from ha_monitor.clock import Clock, SystemClock
-from ha_monitor.errors import EtcdError, EtcdRefused, GroupRefused
+from ha_monitor.errors import EtcdCorrupt, EtcdError, EtcdNoSpace, EtcdRefused, GroupRefused
 from ha_monitor.etcd.client import EtcdClient, open_client
 from ha_monitor.etcd.connection import dial
 from ha_monitor.evaluate.damping import DampingRules
@@ -40,6 +40,7 @@ from ha_monitor.reading.state import StateReader, monitoring_dependencies, worke
 from ha_monitor.roll import Roll
 from ha_monitor.show import describe, rendering
 from ha_monitor.sight import Sight
+from ha_monitor.watch.alarms import Alarms
 from ha_monitor.watch.fixed import FixedKeys
 from ha_monitor.watch.pulse import Pulse
 from ha_monitor.watch.snapshot import Snapshot
@@ -102,6 +103,7 @@ class HaMonitor:
         self._plugins = load_plugins()
         self._watches: Watches | FixedKeys
         self._pulse: Pulse | FixedKeys
+        self._alarms: Alarms
         self._fleet: Fleet
         self._roll: Roll
         self._sight: Sight
@@ -123,6 +125,7 @@ class HaMonitor:
             log.warning("plugin %s: %s", name, words)
         self._templates.follow()
         self._tasks.start_soon(self._pulse.run, name="pulse")
+        self._tasks.start_soon(self._alarms.run, name="alarms")
         self._tasks.start_soon(self._fleet.run, name="fleet")
         self._tasks.start_soon(leaves.watch, name="leaves")
         self._tasks.start_soon(self._blindness.run, name="blindness")
@@ -173,6 +176,7 @@ class HaMonitor:
             self._pulse = Pulse(
                 client, clock, keyspace.templates, self._watches.feeds, on_turn=self._turn, on_fault=self._fault
             )
+        self._alarms = Alarms(client, lambda: self._keys is None and self._is_alive())
         workers = Workers(self._tasks)
         self._fleet = Fleet(
             lookup=Lookup(keyspace, self._watches),
@@ -198,8 +202,15 @@ class HaMonitor:
             self._fleet.on_settled = self._publisher.want_all
             if isinstance(self._watches, Watches) and isinstance(self._pulse, Pulse):
                 grounds = MonitorGrounds(self._fleet, self._pulse, self._publisher, self._synced)
-                self._member = open_member(settings, client, clock, self._watches, grounds, FaultLog(clock).note)
+                faults = FaultLog(clock)
+
+                def member_fault(error: EtcdError) -> None:
+                    faults.note(error)
+                    self._look_for_alarm(error)
+
+                self._member = open_member(settings, client, clock, self._watches, grounds, member_fault)
             self._publisher.still_heard = self._is_alive
+            self._publisher.on_fault = self._look_for_alarm
         self._fleet.still_heard = self._is_alive
         self._fleet.on_changes = self._changed
         self._fleet.on_problem = self._problem_changed
@@ -237,6 +248,8 @@ class HaMonitor:
             if self._publisher is not None:
                 self._publisher.hear(heard)
             self._blindness.look()
+            if heard:
+                self._alarms.refresh_soon()
         if not heard:
             return
         self._faults.over()
@@ -258,6 +271,11 @@ class HaMonitor:
             self._fatal = error
             raise error
         self._faults.note(error)
+
+    def _look_for_alarm(self, error: EtcdError) -> None:
+        """Read the alarms where etcd has refused a write because of one."""
+        if isinstance(error, (EtcdNoSpace, EtcdCorrupt)):
+            self._alarms.refresh_soon()
 
     async def _take_part(self, member: Member) -> None:
         try:
@@ -414,6 +432,7 @@ class HaMonitor:
             self._watches.revision, watches, publish, dict(self._fleet.transitions), self._roll.problems(),
             blind={type_: self._sight.of(family).instead is not None for type_, family in families},
             maintenance=sum(self._unit(type_, id_) is not None for type_, id_ in self._maintained.frozen),
+            alarms=sorted(self._alarms.raised),
         )  # fmt: skip
 
     @property
@@ -435,11 +454,14 @@ class HaMonitor:
         late = self._late_type()
         if late:
             return Readiness(False, late)
+        alarms = self._alarms.words
+        if alarms and self._publisher is not None:
+            return Readiness(False, f"nothing can be published: {alarms}")
         if self._member is not None and self._member.trouble:
             return Readiness(False, self._member.trouble)
         if self._publisher is not None and self._publisher.fault:
             return Readiness(False, f"nothing can be published: {self._publisher.fault}")
-        return Readiness(True, "")
+        return Readiness(True, "", alarms)
 
     def _late_type(self) -> str:
         """Say which type's answers are stale though every watch has caught up, and by how much; empty: none's."""

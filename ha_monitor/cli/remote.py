@@ -85,6 +85,11 @@ class Look(NamedTuple):
         proven = self.proven_at
         return f"NOT READY: {self.ready.reason}" + (f"; what follows is of {local_time(proven)}" if proven else "")
 
+    @property
+    def warning(self) -> str:
+        """A fault that does not make it unready; empty where there is none."""
+        return f"WARNING: {self.ready.warning}" if self.ready.warning else ""
+
 
 class Remote:
     """Asks one monitor."""

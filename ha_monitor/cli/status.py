@@ -83,7 +83,8 @@ async def _run(url: str, token_file: Path | None, show: _Show, query: Query) -> 
 async def _all(monitor: Remote, query: Query) -> None:
     look = await monitor.everything(query)
     whole = {
-        "ready": look.ready.ready, "reason": look.ready.reason, "group": look.group, "resources": look.shown.resources,
+        "ready": look.ready.ready, "reason": look.ready.reason, "warning": look.ready.warning, "group": look.group,
+        "resources": look.shown.resources,
     }  # fmt: skip
     click.echo(msgspec.json.format(msgspec.json.encode(whole), indent=2))
 
@@ -91,7 +92,9 @@ async def _all(monitor: Remote, query: Query) -> None:
 async def _once(monitor: Remote, query: Query) -> None:
     look = await monitor.look(query)
     console = console_here()
-    print_trimmed(console, board(look.fault, (), look.letters, look.shown.resources, console.width, look.group))
+    print_trimmed(
+        console, board(look.fault, (), look.letters, look.shown.resources, console.width, look.group, look.warning)
+    )
     if (shown := len(look.shown.resources)) < look.shown.total:
         console.print(f"{shown:,} of {look.shown.total:,} shown; --limit, --type, --status and --search choose")
     if not look.fault and look.proven_at is not None:

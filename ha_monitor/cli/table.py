@@ -70,14 +70,18 @@ def board(
     resources: Iterable[Resource],
     width: int,
     group: shapes.Group | None = None,
+    warning: str = "",
 ) -> Group:
     """Give all of it: what is wrong with the answer itself, what changed last, the totals, the group, the table.
 
+    :param warning: a fault that does not make the monitor unready.
     :param letters: one for each resource that there is, as ``/api/v1/map`` gives them.
     """
     parts: list[RenderableType] = []
     if fault:
         parts += [Text(printable(fault), "bold red"), ""]
+    if warning:
+        parts += [Text(printable(warning), "yellow"), ""]
     if news:
         parts += [Text("\n".join(news)), ""]
     if letters or not fault:

@@ -105,7 +105,7 @@ class _View:
             return ""
         fault = f"NO CONNECTION: {self._lost}" if self._lost else self._look.fault
         look = self._look
-        return board(fault, self._news, look.letters, look.shown.resources, width, look.group)
+        return board(fault, self._news, look.letters, look.shown.resources, width, look.group, look.warning)
 
 
 async def watch_lines(monitor: Remote, query: Query, *, as_json: bool) -> None:

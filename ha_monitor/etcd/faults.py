@@ -8,6 +8,7 @@ from aetcd import rpc
 
 from ha_monitor.errors import (
     EtcdCompacted,
+    EtcdCorrupt,
     EtcdDenied,
     EtcdError,
     EtcdNoSpace,
@@ -55,6 +56,8 @@ def classify(code: rpc.StatusCode, details: str, doing: str) -> EtcdError:
         return EtcdTokenInvalid(text)
     if "database space exceeded" in words:
         return EtcdNoSpace(text)
+    if "corrupt cluster" in words:  # DATA_LOSS, the same words from 3.4 to 3.7
+        return EtcdCorrupt(text)
     if "permission denied" in words or code is _Code.PERMISSION_DENIED:
         return EtcdDenied(text)
     if _any(_REFUSED_WORDS, words):

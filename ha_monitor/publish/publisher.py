@@ -56,6 +56,8 @@ class Publisher:
     ) -> None:
         self.still_heard: Callable[[], bool] = lambda: True
         """Tells whether etcd's last answer is not too old: of a process that was frozen, the clock says it first."""
+        self.on_fault: Callable[[EtcdError], None] = lambda error: None
+        """Called with each error that is not about a single record: etcd takes no transaction at all."""
         self.records = Decider(clock, form=form, state_timeout=state_timeout, want=self.want)
         self._client = client
         self._clock = clock
@@ -244,6 +246,7 @@ class Publisher:
     async def _failed(self, batch: list[Write], error: EtcdError) -> None:
         self._fault = str(error)
         self._faults.note(error)
+        self.on_fault(error)
         try:
             now = self._clock.monotonic()
             if self._pause_ends <= now:

@@ -93,7 +93,8 @@ class Node:
         return rpc.CompactionResponse()
 
     def _status(self, _: rpc.StatusRequest) -> rpc.StatusResponse:
-        return rpc.StatusResponse(version=self.version, leader=0x1, raftTerm=self.raft_term)
+        errors = ["memberID:1 alarm:NOSPACE "] if self.no_space else []
+        return rpc.StatusResponse(version=self.version, leader=0x1, raftTerm=self.raft_term, errors=errors)
 
     def _authenticate(self, request: rpc.AuthenticateRequest) -> rpc.AuthenticateResponse:
         token = self.access.login(request.name, request.password, self.clock.monotonic())

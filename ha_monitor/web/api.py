@@ -122,7 +122,7 @@ class Api:
     def readyz(self, query: shapes.AnyQuery) -> tuple[int, shapes.Ready]:
         """Say whether what is answered can be trusted."""
         readiness = self._monitor.readiness()
-        return 200 if readiness.ready else 503, shapes.Ready(readiness.ready, readiness.reason)
+        return 200 if readiness.ready else 503, shapes.Ready(readiness.ready, readiness.reason, readiness.warning)
 
     def probe(self, query: shapes.ProbeQuery, type: str, id: str) -> tuple[int, Any]:  # noqa: A002 - the path's names
         """Say whether a resource is as asked."""

@@ -110,6 +110,12 @@ class _Measured(Collector):
         yield GaugeMetricFamily(
             "ha_monitor_etcd_revision", "etcd's revision up to which every watch is right.", measures.revision
         )
+        alarms = GaugeMetricFamily(
+            "ha_monitor_etcd_alarm", "1 for each alarm of etcd that is raised.", labels=("alarm", "member")
+        )
+        for alarm in measures.alarms:
+            alarms.add_metric((alarm.kind, f"{alarm.member:x}"), 1)
+        yield alarms
         yield from self._resources(measures)
         yield from _watches(measures)
         if measures.publish is not None:

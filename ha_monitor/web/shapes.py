@@ -178,11 +178,12 @@ class Probe(Struct):
     stale: bool
 
 
-class Ready(Struct):
-    """Whether what is answered can be trusted, and if not, why."""
+class Ready(Struct, omit_defaults=True):
+    """Whether what is answered can be trusted, and if not, why; ``warning``: a fault that does not make it unready."""
 
     ready: bool
     reason: str
+    warning: str = ""
 
 
 class Member(Struct):

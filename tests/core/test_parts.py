@@ -11,6 +11,7 @@ from aetcd import rpc
 from ha_monitor.broadcast import Broadcast
 from ha_monitor.errors import (
     EtcdCompacted,
+    EtcdCorrupt,
     EtcdDenied,
     EtcdError,
     EtcdNoSpace,
@@ -148,6 +149,7 @@ def test_only_an_etcd_with_the_fix_is_trusted_to_answer_progress_requests_in_lin
         (rpc.StatusCode.UNAUTHENTICATED, "etcdserver: invalid auth token", EtcdTokenInvalid),
         (rpc.StatusCode.OUT_OF_RANGE, "mvcc: required revision has been compacted", EtcdCompacted),
         (rpc.StatusCode.RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded", EtcdNoSpace),
+        (rpc.StatusCode.DATA_LOSS, "etcdserver: corrupt cluster", EtcdCorrupt),
         (rpc.StatusCode.RESOURCE_EXHAUSTED, "CLIENT: Received message larger than max (5 vs. 4)", EtcdTooLarge),
         (rpc.StatusCode.RESOURCE_EXHAUSTED, "etcdserver: too many requests", EtcdUnavailable),
         (rpc.StatusCode.INVALID_ARGUMENT, "etcdserver: key is not provided", EtcdError),

@@ -36,20 +36,23 @@ def wipe(etcd: Etcd) -> None:
     shutil.rmtree(Path(etcd.folder, "data"))
 
 
-def _alarm(etcd: Etcd, action: Any) -> None:
+def set_alarm(etcd: Etcd, kind: str, *, member: int = 0, raised: bool) -> None:
+    """Raise an alarm of a member, ``NOSPACE`` or ``CORRUPT``, or disarm it: what it means for writes holds at once."""
+    actions = rpc.AlarmRequest.AlarmAction
+    action = actions.ACTIVATE if raised else actions.DEACTIVATE
     with channel(etcd) as opened:
-        request = rpc.AlarmRequest(action=action, memberID=0, alarm=rpc.AlarmType.NOSPACE)
+        request = rpc.AlarmRequest(action=action, memberID=member, alarm=rpc.AlarmType.Value(kind))
         rpc.MaintenanceStub(opened).Alarm(request, timeout=CALL)
 
 
 def raise_no_space(etcd: Etcd) -> None:
     """Have the server say that its disk is full: it takes no puts until that is disarmed."""
-    _alarm(etcd, rpc.AlarmRequest.AlarmAction.ACTIVATE)
+    set_alarm(etcd, "NOSPACE", raised=True)
 
 
 def disarm(etcd: Etcd) -> None:
     """Have it take puts again."""
-    _alarm(etcd, rpc.AlarmRequest.AlarmAction.DEACTIVATE)
+    set_alarm(etcd, "NOSPACE", raised=False)
 
 
 def back_up(etcd: Etcd) -> Path:

@@ -12,6 +12,7 @@ from aetcd import rpc
 from ha_monitor.etcd.connection import Access, ChannelStubs, dial
 from ha_monitor.etcd.faults import classify
 from ha_monitor.testing import MemoryEtcd
+from ha_monitor.watch.alarms import read_alarms
 from tests.faults import operate
 from tests.support.cluster import Cluster
 from tests.support.etcd import CALL, Etcd
@@ -172,8 +173,15 @@ async def test_a_full_disk_takes_no_puts(etcd: Any) -> None:
     assert await refused(etcd.stubs.lease.LeaseGrant(rpc.LeaseGrantRequest(TTL=5))) == (_Code.RESOURCE_EXHAUSTED, words)
     assert (await read(etcd)).count == 1
     assert (await etcd.stubs.kv.DeleteRange(rpc.DeleteRangeRequest(key=b"/a"))).deleted == 1
+    assert await alarms(etcd) == ["NOSPACE"]
     etcd.disarm()
     await put(etcd)
+    assert await alarms(etcd) == []
+
+
+async def alarms(etcd: Any) -> list[str]:
+    status = await etcd.stubs.maintenance.Status(rpc.StatusRequest(), timeout=LONG)
+    return sorted(alarm.kind for alarm in read_alarms(status.errors))
 
 
 async def test_a_store_that_was_wiped_begins_anew_under_the_same_id(etcd: Any) -> None:
