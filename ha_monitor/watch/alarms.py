@@ -2,7 +2,8 @@
 
 They are read from the member that is connected to, with ``Maintenance.Status``: each member answers it by itself,
 without an entry in the raft log, and lists the alarms of all members (``server/etcdserver/api/v3rpc/maintenance.go``;
-measured on 3.4.23 to 3.7.3). Where the user is not permitted to read it, no alarm is known.
+measured on 3.4.23, 3.5.1, 3.5.16, 3.5.30, 3.6.16 and 3.7.3). Where the user is not permitted to read it, no alarm is
+known.
 """
 
 from __future__ import annotations
