@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".json", ".yaml", ".yml")
 _ELSEWHERE = re.compile(r"(embed|https?)://")
-_ACTION = re.compile(r"\{\{.*?\}\}")
+_ACTION = re.compile(r"\{\{-? *(.*?) *-?\}\}")
+_ENVIRONMENT = re.compile(r"\{\{|<\.\w+>")
 
 
 def read_catalog(paths: Sequence[Path]) -> Catalog:
@@ -111,7 +112,7 @@ class _Reader:
         if _ELSEWHERE.match(name):
             where = "it is inside gohan's program" if name.startswith("embed:") else "no file is fetched from there"
             self._notes.append(f"schema-file {file}: {name} is passed over: {where}")
-        elif _ACTION.search(name):
+        elif _ENVIRONMENT.search(name):
             self._problems.append(
                 (f"schema-file {file}", f"{name} depends on gohan's environment: name that file, too")
             )
@@ -146,7 +147,7 @@ def _decoded(file: Path) -> object:
         return yaml.load(text)
     except (YAMLError, ValueError) as error:
         # A configuration of gohan is a template of Go's: what its environment puts in need not be YAML before that.
-        plain = _ACTION.sub("", text)
+        plain = _ACTION.sub(r"<\1>", text)
         if plain != text:
             try:
                 return yaml.load(plain)

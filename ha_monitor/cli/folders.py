@@ -94,8 +94,8 @@ def compare(
         elif catalog.schemas.get(type_) is not None:
             findings.notes += _of_gohan(type_, catalog)
     if not resources and not findings.problems:
-        words = "there is none that is served" if not served else "every config that one is for is marked for deletion"
-        findings.problems.append(("templates", f"no resource is monitored by those in {keyspace.templates}: {words}"))
+        why = "every config that one is for is marked for deletion" if served else "none of them is served"
+        findings.problems.append(("templates", f"no resource is monitored by those in {keyspace.templates}: {why}"))
     unserved = {
         keyspace.configs(type_): (count, type_) for type_, count in found.counts.items() if type_ not in templated
     }

@@ -18,7 +18,9 @@ def changes_of(unit: Unit, gone: Iterable[Entry], at: float) -> list[Change]:
 
     :param gone: the entries that were dropped since.
     """
-    type_, id_, status, active = unit.family.type, unit.resource_id, unit.status, unit.active
+    type_, id_, status, active = unit.family.type, unit.id, unit.status, unit.active
+    if not unit.family.configs.ids_are_resources:  # hardly ever, and asked for each change
+        id_ = unit.resource_id
     changes = []
     for entry in gone:
         unit.revision = unit.cause(entry)  # nothing older is told of the next one of that name

@@ -50,6 +50,7 @@ class PlacedKeyView(KeyView):
         super().__init__(prefix, layout.folder)
         self._path = layout.place.path
         self._body = layout.place.body
+        self.ids_are_resources = self._path is None
         self._of: dict[str, dict[str, None]] = {}
         """By resource: the ids of the keys that it has, where the path is more than its id."""
 

@@ -164,6 +164,9 @@ class KeyView(View):
     :class:`ha_monitor.watch.placed.PlacedKeyView` it may be more. Who hangs on a key names the resource.
     """
 
+    ids_are_resources = True
+    """Whether the ids here are those of the resources."""
+
     def __init__(self, prefix: str, folder: str | None = None) -> None:
         super().__init__(prefix, folder)
         self.items: dict[str, tuple[bytes, int, int]] = {}

@@ -49,6 +49,14 @@ class Guarded:
             permission = rpc.Permission(permType=kind, key=first, range_end=last)
             self._do("RoleGrantPermission", rpc.AuthRoleGrantPermissionRequest(name=ROLE, perm=permission))
 
+    def grant_reading(self, *prefixes: str) -> None:
+        """Take away all rights but to read these."""
+        self.revoke()
+        for prefix in map(str.encode, prefixes):
+            end = prefix[:-1] + bytes([prefix[-1] + 1])
+            permission = rpc.Permission(permType=rpc.Permission.Type.READ, key=prefix, range_end=end)
+            self._do("RoleGrantPermission", rpc.AuthRoleGrantPermissionRequest(name=ROLE, perm=permission))
+
     def revoke(self) -> None:
         request = rpc.AuthRoleRevokePermissionRequest(role=ROLE, key=b"/", range_end=b"0")
         self._do("RoleRevokePermission", request)
