@@ -222,6 +222,10 @@ class Etcd:
         self._token_used = now
         return (("token", self._token),)
 
+    def forget_token(self) -> None:
+        """Get a new token for the next call: a JWT is refused after any change of users and roles."""
+        self._token_used = float("-inf")
+
     def put(self, key: str, value: object) -> int:
         """Put one key; gives the revision."""
         answer = self._kv.Put(
