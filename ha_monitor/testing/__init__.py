@@ -6,7 +6,8 @@ real one in our own tests.
 """
 
 from ha_monitor.testing.clock import LoopClock
-from ha_monitor.testing.etcd import Backup, MemoryEtcd
+from ha_monitor.testing.etcd import MemoryEtcd
+from ha_monitor.testing.faults import Backup
 from ha_monitor.testing.loop import Stuck, VirtualLoop, run
 
 __all__ = ["Backup", "LoopClock", "MemoryEtcd", "Stuck", "VirtualLoop", "run"]

@@ -19,6 +19,12 @@ class Refusal(NamedTuple):
         """Give what a call raises."""
         return rpc.AioRpcError(self.code, None, None, details=self.words)
 
+    @property
+    def in_go(self) -> str:
+        """The same as Go's client library prints it, and etcd in ``cancel_reason`` of a watch."""
+        code = self.code.name.title().replace("_", "")
+        return f"rpc error: code = {code} desc = {self.words}"
+
 
 class Refused(Exception):
     """A request that etcd does not do."""
@@ -37,6 +43,7 @@ DUPLICATE_KEY = Refusal(_Code.INVALID_ARGUMENT, "etcdserver: duplicate key given
 COMPACTED = Refusal(_Code.OUT_OF_RANGE, "etcdserver: mvcc: required revision has been compacted")
 FUTURE = Refusal(_Code.OUT_OF_RANGE, "etcdserver: mvcc: required revision is a future revision")
 NO_SPACE = Refusal(_Code.RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded")
+CORRUPT = Refusal(_Code.DATA_LOSS, "etcdserver: corrupt cluster")
 
 LEASE_NOT_FOUND = Refusal(_Code.NOT_FOUND, "etcdserver: requested lease not found")
 LEASE_EXISTS = Refusal(_Code.FAILED_PRECONDITION, "etcdserver: lease already exists")
@@ -48,7 +55,13 @@ WRONG_PASSWORD = Refusal(
     _Code.INVALID_ARGUMENT, "etcdserver: authentication failed, invalid user ID or password"
 )  # fmt: skip
 INVALID_TOKEN = Refusal(_Code.UNAUTHENTICATED, "etcdserver: invalid auth token")
+INVALID_TOKEN_UNKNOWN = Refusal(_Code.UNKNOWN, "auth: invalid auth token")
+"""Of Alarm, before 3.4.43."""
 DENIED = Refusal(_Code.PERMISSION_DENIED, "etcdserver: permission denied")
+USER_NOT_FOUND = Refusal(_Code.FAILED_PRECONDITION, "etcdserver: user name not found")
+OLD_TOKEN = Refusal(_Code.INVALID_ARGUMENT, "etcdserver: revision of auth store is old")
+OLD_TOKEN_UNKNOWN = Refusal(_Code.UNKNOWN, "auth: revision in header is old")
+"""Before 3.4.19 and 3.5.2."""
 
 NO_LEADER = Refusal(_Code.UNAVAILABLE, "etcdserver: no leader")
 TIMED_OUT = Refusal(_Code.UNAVAILABLE, "etcdserver: request timed out")

@@ -1,6 +1,6 @@
 """What etcd does with a Range, a Put, a DeleteRange and a Txn: checked first, then done whole. Pure.
 
-Follows ``apply.go`` of etcd 3.5.
+Follows ``apply.go`` of etcd 3.5, and ``txn.go`` of 3.6.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ha_monitor.testing.leases import Leases
     from ha_monitor.testing.store import Store
+    from ha_monitor.testing.versions import Behaviour
 
 _SORT, _TARGET = rpc.RangeRequest.SortOrder, rpc.RangeRequest.SortTarget
 _SORTED_BY = {
@@ -45,9 +46,10 @@ _HOLDS: Mapping[int, Callable[[Any, Any], bool]] = {
 class Requests:
     """One request under way; its writes all have the same revision."""
 
-    def __init__(self, store: Store, leases: Leases) -> None:
+    def __init__(self, store: Store, leases: Leases, behaviour: Behaviour) -> None:
         self._store = store
         self._leases = leases
+        self._behaviour = behaviour
         self._events: list[rpc.Event] = []
 
     @property
@@ -83,8 +85,11 @@ class Requests:
         check_intervals(request.success)
         check_intervals(request.failure)
         path = self._path(request)
-        for operation in sorted(path.operations(), key=lambda one: not isinstance(one, rpc.PutRequest)):
-            self._check_against_store(operation)  # etcd looks at all puts first
+        operations = list(path.operations())
+        if self._behaviour.txn_checks_puts_first:
+            operations.sort(key=lambda one: not isinstance(one, rpc.PutRequest))
+        for operation in operations:
+            self._check_against_store(operation)
         reply = self._txn(path)
         self._store.commit(self._events)
         reply.header.revision = self._store.revision

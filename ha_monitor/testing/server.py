@@ -21,12 +21,13 @@ from ha_monitor.testing.refusals import (
     Refusal,
     Refused,
 )
-from ha_monitor.testing.watching import WatchSession
+from ha_monitor.testing.watching import SYNC_INTERVAL, WatchSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ha_monitor.clock import Clock
+    from ha_monitor.testing.access import TokenKind
     from ha_monitor.testing.streams import Stream
 
 LATENCY = 0.0005
@@ -43,11 +44,15 @@ NOTICES_NO_LEADER = 3.0
 class Server:
     """Answers; what the faults of :class:`~ha_monitor.testing.MemoryEtcd` change is here."""
 
-    def __init__(self, clock: Clock, version: str) -> None:
+    def __init__(
+        self, clock: Clock, version: str, cluster_id: int, token: TokenKind, *, answers_progress: bool
+    ) -> None:
         self.clock = clock
-        self.node = Node(clock, version, self._look_at_leases_in)
+        self.node = Node(clock, version, cluster_id, token, self._look_at_leases_in)
         self.down = False
         self.frozen = False
+        self._answers_progress = answers_progress
+        self._holds_events = False
         self.on_write: Callable[[], None] = _nothing
         """Called when the store is another one."""
         self._held: list[Callable[[], None]] = []
@@ -126,11 +131,13 @@ class Server:
         return reply
 
     def written(self) -> None:
-        """Tell all who watch of what was written, if anything was."""
+        """Send every watch what was written, if anything was."""
         if not self.frozen and not self.down:
-            for session in tuple(self._streams.values()):
-                if session is not None:
-                    session.tell()
+            for session in self._sessions():
+                if self._holds_events:
+                    session.fall_behind()
+                else:
+                    session.notify()
         self.on_write()
 
     def _look_at_leases_in(self, seconds: float) -> None:
@@ -158,8 +165,30 @@ class Server:
 
     def watches(self, stream: Stream) -> WatchSession:
         """Begin to serve watches on a stream."""
-        session = self._streams[stream] = WatchSession(self.node, stream)
+        session = self._streams[stream] = WatchSession(
+            self.node, stream, lambda: self._sync_later(stream), answers_progress=self._answers_progress
+        )  # fmt: skip
         return session
+
+    def _sessions(self) -> list[WatchSession]:
+        return [session for session in self._streams.values() if session is not None]
+
+    def _sync_later(self, stream: Stream) -> None:
+        self.clock.call_later(SYNC_INTERVAL, lambda: self._sync(stream))
+
+    def _sync(self, stream: Stream) -> None:
+        session = self._streams.get(stream)
+        if self.frozen:
+            self._held.append(lambda: self._sync(stream))
+        elif session is not None and not self._holds_events:
+            session.sync()
+
+    def keep_alive(self, stream: Stream, request: rpc.LeaseKeepAliveRequest) -> None:
+        """Have a lease live on; a refusal ends the stream."""
+        try:
+            stream.reply(self.node.keep_alive(request, stream.metadata))
+        except Refused as error:
+            stream.end(error.refusal)
 
     def received(self, stream: Stream, request: Any) -> None:
         """Do what has come on a stream."""
@@ -187,9 +216,19 @@ class Server:
 
     def cancel_watches(self, reason: str) -> None:
         """End every watch, not the streams."""
-        for session in tuple(self._streams.values()):
-            if session is not None:
-                session.cancel_all(reason)
+        for session in self._sessions():
+            session.cancel_all(reason)
+
+    def hold_events(self) -> None:
+        """Send no events to any watch."""
+        self._holds_events = True
+
+    def release_events(self) -> None:
+        """Send every watch what it has not got."""
+        self._holds_events = False
+        if not self.frozen and not self.down:
+            for session in self._sessions():
+                session.sync()
 
     def thaw(self) -> None:
         """Do all that came meanwhile and whose sender still waits."""
@@ -227,10 +266,10 @@ class Server:
         self.drop()
         self._held.clear()
         self._led.clear()
-        self.frozen = False
+        self.frozen = self._holds_events = False
         self.node.cut_at = None
         self.node.raft_term += 1
-        self.node.access.forget_tokens()
+        self.node.access.end_simple_tokens()
         self.node.count_anew()
         self.on_write()
 

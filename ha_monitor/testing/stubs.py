@@ -29,7 +29,7 @@ class MemoryStubs:
         self.lease: Any = SimpleNamespace(
             LeaseGrant=call, LeaseRevoke=call, LeaseTimeToLive=call, LeaseKeepAlive=self._keep_alive
         )
-        self.maintenance: Any = SimpleNamespace(Status=call)
+        self.maintenance: Any = SimpleNamespace(Status=call, Alarm=call)
         self.auth: Any = SimpleNamespace(Authenticate=call)
         self._ended: Refusal | None = None
 
@@ -46,7 +46,7 @@ class MemoryStubs:
 
     def _keep_alive(self, *, timeout: float | None = None, metadata: Metadata = None) -> Stream:
         stream = self._open(timeout, metadata)
-        stream.take = lambda request: stream.reply(self._server.node.keep_alive(request))
+        stream.take = lambda request: self._server.keep_alive(stream, request)
         return stream
 
     def _open(self, timeout: float | None, metadata: Metadata) -> Stream:

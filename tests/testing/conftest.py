@@ -9,6 +9,7 @@ import pytest
 
 from ha_monitor.etcd.connection import Access, dial
 from ha_monitor.testing import MemoryEtcd
+from tests.testing.sides import version_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,6 +33,12 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
     return "asyncio", {"use_uvloop": False}
 
 
+@pytest.fixture(scope="session")
+def etcd_version(etcd_server: Etcd) -> str:
+    """Give the version of the real etcd: the one in memory is of the same."""
+    return version_of(etcd_server)
+
+
 @pytest.fixture(params=["real", "memory"])
 async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
     """Give each of both."""
@@ -40,7 +47,7 @@ async def side(request: pytest.FixtureRequest) -> AsyncIterator[Side]:
         stubs: Stubs = dial(server.url, Access())
         yield Side(stubs, server, real=True)
     else:
-        etcd = MemoryEtcd()
+        etcd = MemoryEtcd(version=request.getfixturevalue("etcd_version"))
         stubs = etcd.connect("", Access())
         yield Side(stubs, etcd, real=False)
     await stubs.close()
