@@ -261,7 +261,7 @@ async def play(
             for number in bad
         }
         etcd.allow("/")
-        await until(lambda: not wrong(), 2 * LONGEST_PAUSE, wrong)
+        await until(settled, 2 * LONGEST_PAUSE, wrong)
         assert not list(monitor.problems())
         await ready(monitor)
 
