@@ -382,7 +382,8 @@ class Feed:
         except EtcdError as error:
             log.debug("%s", error)  # the reader of the stream meets the same, and acts
             return
-        if stream.is_silent_on_progress or now - self._late_since > NO_SIGN_OF_LIFE:
+        late_since = self._late_since  # a reply may have come while the request was sent
+        if late_since is not None and (stream.is_silent_on_progress or now - late_since > NO_SIGN_OF_LIFE):
             await self._compare(watch)
 
     async def _compare(self, watch: Watch) -> None:
