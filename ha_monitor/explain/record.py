@@ -46,14 +46,17 @@ def explain_record(unit: Unit, key: str, around: Circumstances, now: float, *, n
         return Record(Source(key, None), None, None, "off", "nothing is published here (--publish none)")
     standing, changed = records.standing(records.key(unit.id))
     wanted = desire(unit.family, unit.id, RecordWriter(around.form), standing, around.state_timeout, now)
-    state, why = _judge(unit, wanted, standing, around, now, taken=take_up(unit, ordered=not numbered))
+    worker_state = _worker_state(unit, numbered=numbered)
+    # Where there is no such key, there may be no gohan either.
+    taken = None if worker_state is None or worker_state.revision == 0 else take_up(unit, ordered=not numbered)
+    state, why = _judge(unit, wanted, standing, around, now, taken=taken)
     return Record(
         _source(key, 0 if standing is None else changed, numbered=numbered),
         _text(standing),
         _text(wanted.value) if isinstance(wanted, Put) else None,
         state,
         why,
-        _worker_state(unit, numbered=numbered),
+        worker_state,
     )
 
 

@@ -91,6 +91,10 @@ class Writes:
         if not any(words.startswith(f"{key} at") for words in unsettled(items, self.revisions, self._keys)):
             self.too_many.append(f"revision {revision}: {key} was {value!r} already, and follows its state")
 
+    def forget(self) -> None:
+        """Begin anew: the store is another one."""
+        self._items, self._seen = {}, 1
+
     @property
     def revisions(self) -> dict[str, int]:
         """The mod_revision of each key."""
@@ -112,6 +116,7 @@ class GohanSite:
         self.writes = Writes(self.keys)
         self.members: list[Member] = []
         self._settings = Settings(layout=layout, state_timeout=STATE_TIMEOUT, **settings)
+        self.resync = self._settings.resync
         self._tasks = tasks
         self._reported: dict[str, int] = {}
         """What the worker of each resource has reported last, by path."""

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 
 from ha_monitor.testing import run
 from tests.support import site
-from tests.testing.gohan_site import GohanSite, Step, do, settle
+from tests.support.gohan import PATH, unsettled
+from tests.testing.gohan_site import STATE_TIMEOUT, TEMPLATE, GohanSite, Step, do, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from anyio.abc import TaskGroup
 
     from ha_monitor.settings import SiteLayout
 
@@ -79,3 +82,167 @@ def test_gohan_shows_what_is_published_whatever_the_order_and_no_record_is_put_o
     history: list[Step], layout: SiteLayout, monitors: int
 ) -> None:
     run(play, history, layout, monitors)
+
+
+# -- what a history comes to by chance alone
+
+
+class Standing:
+    """A site with one resource that gohan shows, and one monitor."""
+
+    def __init__(self, tasks: TaskGroup, layout: SiteLayout = "gohan", **config: Any) -> None:
+        self.site = GohanSite(layout, tasks, **config)
+        self.site.etcd.txn(site.ha_template())
+        for side in ("p0", "s0", "s1"):
+            self.site.flip(side, site.UP)
+        self.path = f"{PATH}ha0"
+        self.record = self.site.keys.monitoring + self.path
+        self.site.request("create", 0)
+        self.site.sync()
+        self.monitor = self.site.begin().monitor
+
+    @property
+    def shown(self) -> str:
+        """What gohan shows."""
+        return self.site.gohan.rows[self.path].monitoring
+
+    async def settled(self) -> None:
+        """Wait until all is right."""
+        assert await settle(self.site, RIGHT_WITHIN) == []
+
+    @property
+    def again(self) -> int:
+        """How often the record was put again."""
+        self.site.writes.take(self.site.etcd)
+        return self.site.writes.again
+
+
+def alone(test: Callable[[Standing], Awaitable[None]], **config: Any) -> None:
+    """Run a test with a site of its own, in virtual time."""
+
+    async def play_it() -> None:
+        async with anyio.create_task_group() as tasks:
+            standing = Standing(tasks, **config)
+            await standing.settled()
+            await anyio.sleep(1.0)
+            await test(standing)
+            for member in standing.site.members:
+                await member.end()
+            tasks.cancel_scope.cancel()
+
+    run(play_it)
+
+
+def test_a_record_that_stands_while_an_entry_is_unknown_is_put_again_as_it_stands() -> None:
+    async def test(standing: Standing) -> None:
+        standing.site.flip("p0", None)
+        await anyio.sleep(1.0)
+        standing.site.report(0)
+        await anyio.sleep(1.0)
+        assert (standing.shown, standing.again) == ("UP", 1)
+        await anyio.sleep(STATE_TIMEOUT)
+        assert standing.shown == "DEGRADED"
+
+    alone(test)
+
+
+def test_none_of_an_older_version_is() -> None:
+    async def test(standing: Standing) -> None:
+        standing.site.report(0)
+        await standing.settled()
+        standing.site.flip("p0", None)
+        standing.site.request("update", 0)
+        standing.site.sync()
+        await anyio.sleep(1.0)
+        standing.site.report(0)
+        await anyio.sleep(1.0)
+        assert (standing.again, standing.site.etcd.record(standing.record)["version"]) == (1, 1)
+        await standing.settled()
+
+    alone(test)
+
+
+def test_a_store_that_is_put_back_to_before_the_second_put_gets_it_again() -> None:
+    async def test(standing: Standing) -> None:
+        etcd = standing.site.etcd
+        standing.site.members[0].monitor._publisher.hear(heard=False)  # type: ignore[union-attr]
+        standing.site.report(0)
+        backup = etcd.backup()
+        standing.site.members[0].monitor._publisher.hear(heard=True)  # type: ignore[union-attr]
+        await standing.settled()
+        assert standing.again == 1
+        for _ in range(200):
+            etcd.put("/elsewhere", "")
+        await anyio.sleep(10.0)
+        before = etcd.revision
+        etcd.rewind(backup)
+        standing.site.writes.forget()
+        assert unsettled_now(standing) != []
+        await anyio.sleep(30.0)
+        assert etcd.revision < before
+        assert unsettled_now(standing) == []
+
+    alone(test)
+
+
+def unsettled_now(standing: Standing) -> list[str]:
+    standing.site.writes.take(standing.site.etcd)
+    return unsettled(standing.site.writes.values, standing.site.writes.revisions, standing.site.keys)
+
+
+def test_what_gohans_database_refused_comes_again_by_resync_alone() -> None:
+    async def test(standing: Standing) -> None:
+        standing.site.report(0)
+        await anyio.sleep(0.0002)  # it has the state, and not the record yet
+        standing.site.gohan.refuses = True
+        await anyio.sleep(40.0)
+        resync = standing.site.resync
+        assert standing.shown == ("UP" if resync else "")
+
+    alone(test)
+    alone(test, resync=30.0)
+
+
+def test_a_second_put_counts_in_no_latency() -> None:
+    async def test(standing: Standing) -> None:
+        def counted() -> tuple[int, int]:
+            measures = standing.monitor.measures().publish
+            assert measures is not None
+            return measures.published, sum(measures.latency.counts)
+
+        published, latencies = counted()
+        standing.site.report(0)
+        await standing.settled()
+        assert counted() == (published + 1, latencies)
+
+    alone(test)
+
+
+def test_a_resource_in_maintenance_is_left_alone_and_followed_up_afterwards() -> None:
+    async def test(standing: Standing) -> None:
+        key = "/ha_monitor/maintenance/ha_interface/ha0"
+        standing.site.etcd.put(key, "{}")
+        standing.site.report(0)
+        await anyio.sleep(10.0)
+        assert (standing.shown, standing.again) == ("", 0)
+        standing.site.etcd.delete(key)
+        await anyio.sleep(1.0)
+        assert (standing.shown, standing.again) == ("UP", 1)
+
+    alone(test)
+
+
+def test_worker_states_are_watched_no_longer_than_their_type_is_served() -> None:
+    async def test(standing: Standing) -> None:
+        prefix = "/state_watch/state/v2.0/ha_interfaces/"
+        assert prefix in standing.monitor.prefixes
+        standing.site.etcd.delete(TEMPLATE)
+        await anyio.sleep(120.0)
+        assert prefix not in standing.monitor.prefixes
+        standing.site.etcd.txn(site.ha_template())
+        await standing.settled()
+        standing.site.report(0)
+        await standing.settled()
+        assert standing.shown == "UP"
+
+    alone(test)
