@@ -30,6 +30,8 @@ class Keyspace:
     outputs_root: str
     maintenance_root: str
     """Empty: no resource is ever frozen."""
+    worker_state_root: str = ""
+    """Empty: no record goes by the state of its resource."""
     layouts: Mapping[str, Layout] = field(init=False)
     """The keys and values of types that differ from those of nearly every type, by what they are known by."""
     paths: Mapping[str, KeyPath] = field(init=False)
@@ -45,7 +47,7 @@ class Keyspace:
             if not place.is_plain:
                 layouts[self._configs(place)] = Layout(self._config_root(place) + place.folder, place)
             if place.path is not None:
-                for root in (self.state_root, self.record_root, self.outputs_root):
+                for root in (self.state_root, self.record_root, self.outputs_root, self.worker_state_root):
                     layouts[place.name(root)] = Layout(root + place.folder, place)
         paths = {type_: place.path for type_, place in special.items() if place.path is not None}
         object.__setattr__(self, "paths", paths)
@@ -55,7 +57,10 @@ class Keyspace:
     @property
     def roots(self) -> tuple[str, ...]:
         """What every key begins with that is read or written."""
-        roots = (self.config_root, self.state_root, self.record_root, self.outputs_root, self.maintenance_root)
+        roots = (
+            self.config_root, self.state_root, self.record_root, self.outputs_root, self.maintenance_root,
+            self.worker_state_root,
+        )  # fmt: skip
         return (*[f"{root}/" for root in roots if root], *self.config_roots[1:])
 
     @property
@@ -90,6 +95,10 @@ class Keyspace:
     def records(self, type_: str) -> str:
         """Where the records of a type are published."""
         return self._below(self.record_root, type_)
+
+    def worker_states(self, type_: str) -> str:
+        """Where workers report what they built the resources of a type to."""
+        return self._below(self.worker_state_root, type_)
 
     def outputs(self, type_: str) -> str:
         """Where the stack outputs of a type are."""

@@ -63,6 +63,22 @@ class Maintenance(msgspec.Struct, frozen=True, gc=False):
     until: float | None
 
 
+class TakeUp(msgspec.Struct, frozen=True, gc=False):
+    """How far gohan is with a resource's published record.
+
+    ``done``: etcd has all that gohan needs to take the record up, in the order in which it needs it; ``words`` say what
+    is missing. ``state_version`` is the version of the config that the resource's worker has reported, ``None`` where
+    there is no such report; ``state_error`` the error that it reported, empty where it reported none. ``put_again``:
+    the record is put once more, since that report came after it.
+    """
+
+    done: bool
+    words: str
+    state_version: int | None
+    state_error: str
+    put_again: bool = False
+
+
 class Resource(msgspec.Struct, frozen=True):
     """A resource as it stands.
 
@@ -70,7 +86,8 @@ class Resource(msgspec.Struct, frozen=True):
     that stands in etcd as far as we know (decoded JSON), ``None`` where there is none. ``revision`` is the etcd
     revision up to which the answer is known to be right, ``proven_at`` when that was last proven, and
     ``stale`` says that it can't be vouched for at this moment. ``blind`` says that it could not be for so long that
-    ``on_blind`` has taken the place of the last verdict, in ``status``, ``active`` and ``entries``.
+    ``on_blind`` has taken the place of the last verdict, in ``status``, ``active`` and ``entries``. ``take_up`` is
+    ``None`` where gohan's states are not watched (``--publish none``, or no ``--state-prefix``).
     """
 
     type: str
@@ -89,6 +106,7 @@ class Resource(msgspec.Struct, frozen=True):
     entries: Mapping[str, EntryStatus] = msgspec.field(default_factory=dict)
     maintenance: Maintenance | None = None
     blind: bool = False
+    take_up: TakeUp | None = None
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):

@@ -35,6 +35,7 @@ from ha_monitor.model import Change, Progress, Readiness, Resource
 from ha_monitor.plugins import kinds, load_plugins
 from ha_monitor.publish.desire import Publish
 from ha_monitor.publish.publisher import Publisher
+from ha_monitor.publish.resync import Resync
 from ha_monitor.publish.settled import Settled, Settler
 from ha_monitor.reading.state import StateReader, monitoring_dependencies, worker_dependencies
 from ha_monitor.roll import Roll
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from ha_monitor.group.member import Member
     from ha_monitor.model import GroupStatus, Maintenance
     from ha_monitor.settings import Settings
+    from ha_monitor.watch.feed import Feed
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +141,9 @@ class HaMonitor:
             self._tasks.start_soon(unused.run, name="unused")
         if self._publisher is not None:
             self._tasks.start_soon(self._publisher.run, name="publisher")
+            if self._settings.resync:
+                resync = Resync(self._publisher, self._clock, self._fleet.families.values, self._settings.resync)
+                self._tasks.start_soon(resync.run, name="resync")
         if self._member is not None:
             self._tasks.start_soon(self._take_part, self._member, name="member")
         return self
@@ -331,7 +336,7 @@ class HaMonitor:
             return None
         return describe(
             unit, self._sight.of(unit.family), trouble=self._trouble(unit), maintenance=self._maintained.of(type_, id_),
-            ahead=clock.time() - clock.monotonic(),
+            ahead=clock.time() - clock.monotonic(), ordered=self._keys is None or not self._keys.numbered,
         )  # fmt: skip
 
     def _unit(self, type_: str, id_: str) -> Unit | None:
@@ -441,10 +446,16 @@ class HaMonitor:
     def measures(self) -> Measures:
         """Give what was counted so far."""
         now, publisher = self._clock.monotonic(), self._publisher
+        feeds: dict[str, list[Feed]] = {}
+        for feed in self._watches.feeds():
+            feeds.setdefault(feed.prefix, []).append(feed)
         watches = [
-            WatchMeasures(feed.prefix, feed.events, feed.relists, max(feed.streams - 1, 0), now - feed.freshness.proven)
-            for feed in self._watches.feeds()
-        ]
+            WatchMeasures(
+                prefix, sum(feed.events for feed in some), sum(feed.relists for feed in some),
+                sum(max(feed.streams - 1, 0) for feed in some), max(now - feed.freshness.proven for feed in some),
+            )
+            for prefix, some in feeds.items()
+        ]  # fmt: skip
         publish = None
         if publisher is not None:
             publish = PublishMeasures(publisher.published, publisher.failures, publisher.pending, publisher.latency)

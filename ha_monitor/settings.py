@@ -53,6 +53,25 @@ SUCCESSORS = "successor-of"
 """Where below the prefix of groups the keys are by which one cluster succeeds another, named by the other's id."""
 
 
+SiteLayout = Literal["esi", "gohan"]
+
+LAYOUTS: Mapping[SiteLayout, Mapping[str, str]] = {
+    "esi": {
+        "publish": "esi",
+        "monitoring_prefix": "/monitoring",
+        "publish_prefix": "/monitoring",
+        "state_prefix": "/state",
+    },
+    "gohan": {
+        "publish": "gohan",
+        "monitoring_prefix": "/state_watch/monitoring",
+        "publish_prefix": "/state_watch/monitoring",
+        "state_prefix": "/state_watch/state",
+    },
+}
+"""What each layout sets: the defaults, and the keys of gohan's own ``server/state_watcher.go``."""
+
+
 class Settings(BaseModel):
     """What the monitor is to do, and where. All times are float seconds.
 
@@ -153,6 +172,13 @@ class Settings(BaseModel):
     publish: Literal["esi", "gohan", "none"] = Field(
         default="esi", description="form of the published records; none: watch"
     )
+    layout: SiteLayout = Field(
+        default="esi",
+        description="whose keys these are: sets --publish and the prefixes of states and records; each alone beats it",
+    )
+    resync: Span = Field(
+        default=0.0, description="seconds in which each record is put again once, evenly; 0: only as it has to be"
+    )
     state_source: Literal["monitoring", "state"] = Field(
         default="monitoring",
         description="where states are read: live status keys, or what workers said when they built it",
@@ -171,7 +197,10 @@ class Settings(BaseModel):
     )
     config_prefix: Root = Field(default="/config", description="prefix of configs and templates")
     monitoring_prefix: Root = Field(default="/monitoring", description="prefix of the live status keys that are read")
-    state_prefix: Root = Field(default="/state", description="prefix of the workers' states, for --state-source state")
+    state_prefix: RootOrNone = Field(
+        default="/state",
+        description="prefix of what workers report of the resources they built; empty: no record goes by that",
+    )
     publish_prefix: Root = Field(default="/monitoring", description="prefix of the records that are published")
     outputs_prefix: Root = Field(default="/esi-worker/heat_stacks", description="prefix of the stack outputs")
     group_prefix: Root = Field(default="/ha_monitor", description="prefix of the keys of groups")
@@ -201,6 +230,13 @@ class Settings(BaseModel):
             return cls(**values)
         except ValidationError as error:
             raise SettingsError("\n".join(_words(item) for item in error.errors())) from error
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lay_out(cls, values: Any) -> Any:
+        """Have the layout's values where a setting is not given."""
+        layout = values.get("layout") if isinstance(values, Mapping) else None
+        return {**LAYOUTS["gohan"], **values} if layout == "gohan" else values
 
     @model_validator(mode="after")
     def _agree_on_etcd(self) -> Settings:
@@ -237,6 +273,8 @@ class Settings(BaseModel):
         for name, prefix in (("config-prefix", self.config_prefix), ("outputs-prefix", self.outputs_prefix)):
             if prefix in states:
                 raise ValueError(f"{name} must not be a prefix of states or records as well")
+        if self.state_source == "state" and not self.state_prefix:
+            raise ValueError("state-prefix: --state-source state reads what is there")
         if self.group is not None and self.publish == "none":
             raise ValueError("group: there is nothing to share with --publish none")
         if self.group == "maintenance":
@@ -292,9 +330,12 @@ class Settings(BaseModel):
     def keyspace(self) -> Keyspace:
         """Where everything is in etcd."""
         states = self.state_prefix if self.state_source == "state" else self.monitoring_prefix
+        # A state key that is the record itself is nothing that the record could follow.
+        is_followed = self.publish != "none" and self.state_prefix != self.publish_prefix
         return Keyspace(
-            self.catalog, self.config_prefix, states, self.publish_prefix, self.outputs_prefix, self.maintenance_prefix
-        )
+            self.catalog, self.config_prefix, states, self.publish_prefix, self.outputs_prefix, self.maintenance_prefix,
+            self.state_prefix if is_followed else "",
+        )  # fmt: skip
 
 
 def _words(item: Any) -> str:

@@ -8,6 +8,7 @@ from ha_monitor.errors import Problem
 from ha_monitor.evaluate.lookup import NotYet
 from ha_monitor.model import EntryStatus, Maintenance, Pending, Resource, Status
 from ha_monitor.publish.record import read_record
+from ha_monitor.publish.take_up import take_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
     from ha_monitor.sight import Seen
 
 
-def describe(unit: Unit, seen: Seen, *, trouble: str | None, maintenance: Maintenance | None, ahead: float) -> Resource:
+def describe(
+    unit: Unit, seen: Seen, *, trouble: str | None, maintenance: Maintenance | None, ahead: float, ordered: bool
+) -> Resource:
     """Give a resource as it stands.
 
     :param seen: how fresh the answers of its type are.
     :param trouble: what its record meets, in words.
     :param ahead: how far the wall clock is ahead of the monotonic one, in seconds.
+    :param ordered: revisions are etcd's, and not places in a file.
     """
     family, instead = unit.family, seen.instead
     records = family.records
@@ -47,6 +51,7 @@ def describe(unit: Unit, seen: Seen, *, trouble: str | None, maintenance: Mainte
         entries={entry.name: _entry(entry, seen, ahead, unit.cause(entry)) for entry in unit.entries},
         maintenance=maintenance,
         blind=instead is not None,
+        take_up=take_up(unit, ordered=ordered),
     )
 
 

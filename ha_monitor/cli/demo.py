@@ -8,7 +8,7 @@ import importlib.util
 import signal
 import sys
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import anyio
 import click
@@ -25,7 +25,7 @@ from ha_monitor.errors import HaMonitorError
 from ha_monitor.etcd.client import EtcdClient, open_client
 from ha_monitor.model import Change, Resync
 from ha_monitor.monitor import HaMonitor
-from ha_monitor.settings import Settings
+from ha_monitor.settings import Settings, SiteLayout
 from ha_monitor.transition import transition_shape
 from ha_monitor.web.shapes import resource_shape
 
@@ -49,13 +49,21 @@ _TICK = 0.5  # seconds between two drawings, at most: "since" goes on
     metavar="HOST:PORT",
     help=f"Address for HTTP; empty: no HTTP. [default: {_LISTEN}, or another port if that is taken]",
 )
-def demo(*, once: bool, listen: str | None) -> None:
+@click.option(
+    "--layout",
+    type=click.Choice(get_args(SiteLayout)),
+    default="esi",
+    envvar="HA_MONITOR_LAYOUT",
+    help="Whose keys and records these are. [default: esi]",
+)
+def demo(*, once: bool, listen: str | None, layout: SiteLayout) -> None:
     """Start an etcd in a temporary folder, fill it with sample HA interfaces, and show failovers until Ctrl-C."""
     set_up("console", "error")
     listening = None if once else _listener(listen)
     try:
         with listening or contextlib.nullcontext():
-            anyio.run(_until_signal, _once if once else functools.partial(_show, listening))
+            play = functools.partial(_once, layout) if once else functools.partial(_show, listening, layout)
+            anyio.run(_until_signal, play)
     except EtcdMissing as error:
         raise click.UsageError(str(error)) from error
     except HaMonitorError as error:
@@ -95,15 +103,15 @@ async def _until_signal(play: Callable[[], Awaitable[None]]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _stage() -> AsyncIterator[tuple[EtcdClient, HaMonitor]]:
+async def _stage(layout: SiteLayout) -> AsyncIterator[tuple[EtcdClient, HaMonitor]]:
     """Set up etcd, sample site and monitor, and tell how far that is."""
     async with contextlib.AsyncExitStack() as stack:
         with progress(_say) as shown:
             shown.tell("starting an etcd of its own ...")
             address = await stack.enter_async_context(running_etcd())
-            settings = Settings(etcd=(address,))
+            settings = Settings(etcd=(address,), layout=layout)
             client = await stack.enter_async_context(open_client(settings))
-            count = await client.put_many((key, value.encode()) for key, value in sample_site().items())
+            count = await client.put_many((key, value.encode()) for key, value in sample_site(layout).items())
             _say(f"etcd {client.version} on {address}: {count} keys, {len(INTERFACES)} HA interfaces")
             monitor = await stack.enter_async_context(HaMonitor(settings))
             await until_synced(monitor, shown)
@@ -114,15 +122,15 @@ def _say(words: str) -> None:
     sys.stderr.write(f"{words}\n")  # not click's echo: it would write through a line that is drawn
 
 
-async def _once() -> None:
-    async with _stage() as (client, monitor):
-        await play_once(client, monitor, click.echo)
+async def _once(layout: SiteLayout) -> None:
+    async with _stage(layout) as (client, monitor):
+        await play_once(client, monitor, click.echo, layout)
 
 
-async def _show(listening: socket.socket | None) -> None:
+async def _show(listening: socket.socket | None, layout: SiteLayout) -> None:
     console = console_here()
-    async with _stage() as (client, monitor), anyio.create_task_group() as tasks:
-        tasks.start_soon(play_on, client)
+    async with _stage(layout) as (client, monitor), anyio.create_task_group() as tasks:
+        tasks.start_soon(play_on, client, layout)
         if listening is not None:
             from ha_monitor.web.app import create_app
             from ha_monitor.web.server import serve

@@ -117,7 +117,11 @@ def _verdict(console: Console, told: Explanation) -> None:
     _heading(console, "record", record.why, _RECORD.get(record.state, ""))
     standing = None if record.standing is None else printable(record.standing)
     _key(console, record.key, record.revision, 2, standing)
-    if record.state in ("due", "held"):
+    if record.worker_state is not None:
+        taken = told.resource.take_up
+        version = None if taken is None or taken.state_version is None else f"version {taken.state_version}"
+        _key(console, record.worker_state.key, record.worker_state.revision, 2, version)
+    if record.state in ("due", "held") and record.due != record.standing:
         due = "nothing" if record.due is None else printable(record.due)
         console.print(Text.assemble("    ", ("should be ", _LABEL), due), soft_wrap=True)
     if told.config.revision is not None and told.resource.proven_at is not None:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from ha_monitor.settings import LAYOUTS
+
+if TYPE_CHECKING:
+    from ha_monitor.settings import SiteLayout
 
 _READER = "{name}:\n  type: etcd_reader\n  etcd_type: {type}\n  etcd_id: {{{{ {parameter} }}}}\n"
 
@@ -26,13 +31,34 @@ INTERFACES = tuple(
 UP, DOWN = '{"interface":"UP","version":1}', '{"interface":"DOWN","version":1}'
 
 
-def state_key(interface_id: str) -> str:
+def state_key(interface_id: str, layout: SiteLayout = "esi") -> str:
     """Give the state key of a physical interface."""
-    return f"/monitoring/v2.0/er_physical_interfaces/{interface_id}"
+    return f"{LAYOUTS[layout]['monitoring_prefix']}/v2.0/er_physical_interfaces/{interface_id}"
 
 
-def sample_site() -> dict[str, str]:
-    """Give the keys and values of the site, everything up."""
+def worker_state(interface: Interface, version: int, layout: SiteLayout = "esi") -> tuple[str, str]:
+    """Give the key at which a worker reports that it has built an HA interface to a version, and the value."""
+    return _worker_state(f"ha_interfaces/{interface.id}", version, layout)
+
+
+def _worker_state(path: str, version: int, layout: SiteLayout) -> tuple[str, str]:
+    report = {"state": {}, "version": version, "error": ""}
+    return f"{LAYOUTS[layout]['state_prefix']}/v2.0/{path}", json.dumps(report)
+
+
+def config(interface: Interface, version: int) -> tuple[str, str]:
+    """Give the key and the value of an HA interface's config at a version."""
+    return f"/config/v2.0/ha_interfaces/{interface.id}", _config(
+        version,
+        id=interface.id,
+        name=interface.name,
+        primary_interface_id=interface.primary,
+        secondary_interface_id=interface.secondary,
+    )
+
+
+def sample_site(layout: SiteLayout = "esi") -> dict[str, str]:
+    """Give the keys and values of the site, everything up, and built by its workers."""
     site = {
         "/config/v2.0/heat_templates/ha_interface_monitoring": _template(
             "ha_interface",
@@ -45,16 +71,12 @@ def sample_site() -> dict[str, str]:
         ),
     }
     for interface in INTERFACES:
-        site[f"/config/v2.0/ha_interfaces/{interface.id}"] = _config(
-            id=interface.id,
-            name=interface.name,
-            primary_interface_id=interface.primary,
-            secondary_interface_id=interface.secondary,
-        )
-        site[state_key(interface.primary)] = site[state_key(interface.secondary)] = UP
+        site |= dict([config(interface, 1), worker_state(interface, 1, layout)])
+        site |= {state_key(side, layout): UP for side in (interface.primary, interface.secondary)}
     for interface in INTERFACES[:2]:
         id_ = f"vpn-{interface.name}"
-        site[f"/config/v2.0/vpn_gateways/{id_}"] = _config(id=id_, name=id_, downlink_interface_id=interface.id)
+        site[f"/config/v2.0/vpn_gateways/{id_}"] = _config(1, id=id_, name=id_, downlink_interface_id=interface.id)
+        site |= dict([_worker_state(f"vpn_gateways/{id_}", 1, layout)])
     return site
 
 
@@ -64,6 +86,7 @@ def _reader(name: str, type_: str, parameter: str) -> str:
 
 def _template(type_: str, text: str, fields: tuple[str, ...]) -> str:
     return _config(
+        1,
         id=f"{type_}_monitoring",
         handler="monitoring_worker",
         template_file=text,
@@ -71,5 +94,5 @@ def _template(type_: str, text: str, fields: tuple[str, ...]) -> str:
     )
 
 
-def _config(**body: object) -> str:
-    return json.dumps({"body": json.dumps(body), "version": 1, "marked_for_deletion": False})
+def _config(version: int, **body: object) -> str:
+    return json.dumps({"body": json.dumps(body), "version": version, "marked_for_deletion": False})

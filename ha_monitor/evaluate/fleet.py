@@ -281,6 +281,8 @@ class Fleet:
         unit = family.units.get(id_)
         if unit is None:
             unit = family.units[id_] = Unit(family, id_, self)
+            if family.worker_states is not None:
+                family.worker_states.share(id_)
             self.expect(1)
             self.members += 1
         return unit

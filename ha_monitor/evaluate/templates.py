@@ -225,6 +225,8 @@ class Templates:
                 records = self._watches.states(self._keyspace.records(type_), self._read_record)
             family = self._fleet.families[type_] = Family(type_, configs, records)
             family.templates = self._view
+            if self._with_records and self._keyspace.worker_state_root:
+                family.worker_states = self._watches.worker_states(self._keyspace.worker_states(type_))
         sharing = self._sharing(family.configs.prefix, type_)
         for other in self._overlapping(type_):
             if other.template_id is not None:
@@ -243,6 +245,14 @@ class Templates:
             outlet = self._outlet
             family.records.on_record = lambda id_: outlet.record_changed(family, id_)
             family.records.on_stir = lambda id_: outlet.record_stirred(family, id_)
+            family.records.on_older = lambda id_: outlet.want(family, id_)
+            if family.worker_states is not None:
+                family.worker_states.shared = family.unit_id
+                family.worker_states.on_change = lambda id_: self._worker_reported(family, id_, outlet)
+
+    def _worker_reported(self, family: Family, id_: str, outlet: Outlet) -> None:
+        self._fleet.seen_otherwise()
+        outlet.want(family, id_)
 
     def _prefetch(self, template: Template) -> None:
         """Begin to watch what the template is sure to ask for, all at once instead of one after the other."""
@@ -283,7 +293,9 @@ class Templates:
                     continue  # another type has them now
                 family.configs.on_change = None
                 if family.records is not None:
-                    family.records.on_record = family.records.on_stir = None
+                    family.records.on_record = family.records.on_stir = family.records.on_older = None
+                if family.worker_states is not None:
+                    family.worker_states.on_change = None
 
     def _render_all(self, family: Family) -> None:
         """Have all of a type rendered anew; those that a first list has still to find are, as it finds them."""

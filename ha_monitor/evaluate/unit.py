@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ha_monitor.watch.states import StateView
     from ha_monitor.watch.views import KeyView
     from ha_monitor.watch.watches import Proof
+    from ha_monitor.watch.worker_states import WorkerStateView
 
 _UNKNOWN = Status.UNKNOWN
 
@@ -29,6 +30,7 @@ class Family:
     __slots__ = (
         "configs", "damped", "ended", "heir", "held", "leaving", "names", "prefixes", "problem", "records", "template",
         "template_id", "templates", "type", "units", "unjudged", "unrendered", "waiting", "was_template_id",
+        "worker_states",
     )  # fmt: skip
 
     def __init__(self, type_: str, configs: KeyView, records: StateView | None) -> None:
@@ -36,6 +38,8 @@ class Family:
         self.configs = configs
         self.records = records
         """Where their records stand; ``None`` where nothing is published."""
+        self.worker_states: WorkerStateView | None = None
+        """What their workers report; ``None`` where no record goes by that."""
         self.templates: KeyView | None = None
         self.template_id: str | None = None
         self.was_template_id: str | None = None
@@ -81,6 +85,11 @@ class Family:
         """Give a resource by its id; ``None`` where it is not there."""
         id_ = self.configs.find(resource)
         return None if id_ is None else self.units.get(id_)
+
+    def unit_id(self, id_: str) -> str | None:
+        """Give the text of an id that its resource has; ``None`` where there is no such resource."""
+        unit = self.units.get(id_)
+        return None if unit is None else unit.id
 
     def wait_no_more(self, id_: str) -> None:
         """Note that a resource is rendered anew, whatever it waited for."""

@@ -78,13 +78,18 @@ class Entry(Struct, frozen=True):
 
 
 class Record(Struct, frozen=True):
-    """The published record: what stands there (``None``: nothing), what should, and in words what comes of that."""
+    """The published record: what stands there (``None``: nothing), what should, and in words what comes of that.
+
+    ``worker_state`` is the state key of the resource itself, which gohan has to take up first; ``None`` where no record
+    goes by that.
+    """
 
     source: Source
     standing: str | None
     due: str | None
     state: RecordState
     why: str
+    worker_state: Source | None = None
 
 
 class Explanation(Struct, frozen=True):

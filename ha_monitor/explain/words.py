@@ -159,6 +159,9 @@ def notes(resource: Resource, entries: Mapping[str, Entry], deaf: str, now: floa
         if entry.pending is not None:
             due = duration(max(entry.pending.due - now, 0.0))
             said.append(f"{name} is {entry.pending.status} already, and counts as such in {due} if it stays so")
+    if resource.take_up is not None and resource.take_up.state_error:
+        version, error = resource.take_up.state_version, resource.take_up.state_error
+        said.append(f"its worker reports an error for version {version}: {error}")
     if resource.problem is not None and entries:  # of the record, then: it was evaluated
         said.append(resource.problem)
     return tuple(said)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from ha_monitor.publish.conflicts import Conflicts, Stirs
 from ha_monitor.publish.desire import Delete, Keep, Publish, Put, RecordWriter, desire
 from ha_monitor.publish.fence import grounds_of
-from ha_monitor.publish.record import is_ours
+from ha_monitor.publish.record import is_ours, read_record
 from ha_monitor.publish.resting import Resting
+from ha_monitor.publish.take_up import came_after
 from ha_monitor.publish.transaction import Write, conditions_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from ha_monitor.clock import Clock, Timer
     from ha_monitor.evaluate.unit import Family, Unit
+    from ha_monitor.publish.desire import Desire
     from ha_monitor.publish.fence import Fence, Freezer, Mandate
     from ha_monitor.publish.transaction import Comparison, RecordId
 
@@ -55,6 +57,8 @@ class Decider:
         """Records that another hand has changed, and that nobody has looked at since."""
         self._doubtful: dict[RecordId, Write] = {}
         """What we sent and got no answer to: it may stand there, now or in a moment."""
+        self._repeats: set[RecordId] = set()
+        """Records that are to be put again, whatever stands there: ``--resync``."""
         self._heard = False
         self._conflicts: Conflicts[RecordId] = Conflicts()
         self._stirs: Stirs[RecordId] = Stirs()
@@ -94,12 +98,8 @@ class Decider:
             if fence is None:  # somebody else's to write, and rightly written by somebody else
                 self._leave(key)
                 return None
-        if isinstance(wanted, Keep):
-            self._look_at_its_end(key, wanted)
-            return None
-        if value == standing:
-            self._leave(key)
-            return None
+        if isinstance(wanted, Keep) or value == standing:
+            return self._put_again(key, wanted, standing, revision, fence, since, now)
         if (self._foreign or self.resting or self._conflicts) and self._is_paused(key, wanted, now):  # hardly ever
             return None
         deleted = (record, revision) if value is None else None
@@ -113,8 +113,56 @@ class Decider:
     def _conditions(
         self, key: RecordId, wanted: Put | Delete, deleted: tuple[bytes, int] | None, fence: Fence | None
     ) -> tuple[Comparison, ...] | None:
-        grounds = grounds_of(*key, wanted, None if fence is None else self.freezer)
+        freezer = None if fence is None else self.freezer
+        grounds = grounds_of(*key, freezer, is_gone=wanted.config_revision == 0)
         return None if grounds is None else conditions_of(deleted, fence, grounds)
+
+    def _put_again(
+        self, key: RecordId, wanted: Desire, standing: bytes | None, revision: int, fence: Fence | None,
+        since: float, now: float,
+    ) -> Write | None:  # fmt: skip
+        """Give the write that puts a record once more as it stands; ``None`` where that is not due."""
+        family, id_ = key
+        if isinstance(wanted, Keep):
+            self._look_at_its_end(key, wanted)
+        if not self._is_put_again(key, wanted, standing, revision):
+            self._leave(key)
+            return None
+        self._foreign.discard(key)  # whoever wrote it, it is right
+        if (self.resting or self._conflicts) and self._is_paused(key, wanted, now):
+            return None
+        assert family.records is not None  # noqa: S101 - want_all() let none other in
+        unit, record = family.units[id_], family.records.key(id_)
+        grounds = () if fence is None else grounds_of(family, id_, self.freezer)
+        if grounds is None:
+            return None  # another verdict is to come, and is heard of
+        conditions = conditions_of((record, revision), fence, grounds)
+        config = family.configs.key(id_)
+        return Write(key, record, standing, revision, config, unit.config_revision, since, conditions, again=True)
+
+    def _is_put_again(self, key: RecordId, wanted: Desire, standing: bytes | None, revision: int) -> bool:
+        """Tell whether a record is to be put once more, since the state of its resource came after it, or by resync.
+
+        So is one that stands while an entry is UNKNOWN, where it is ours and of the config's version.
+        """
+        family, id_ = key
+        unit, states = family.units.get(id_), family.worker_states
+        if unit is None or standing is None:
+            return False
+        is_due = states is not None and came_after(states.items.get(id_), unit.version, revision)
+        if not is_due and key not in self._repeats:
+            return False
+        if not isinstance(wanted, Keep):
+            return True
+        if not unit.vouched or unit.problem is not None or unit.foreign or unit.missing:
+            return False
+        record = read_record(standing)
+        return record is not None and record.get("version") == unit.version
+
+    def repeat(self, key: RecordId) -> None:
+        """Have a record put again where it stands."""
+        self._repeats.add(key)
+        self._want(*key)
 
     def _look_at_its_end(self, key: RecordId, keep: Keep) -> None:
         if keep.seconds is not None:
@@ -126,8 +174,6 @@ class Decider:
             family.leaving.discard(id_)
         elif isinstance(wanted, Keep):
             self._vouch(family.units.get(id_), standing)
-        if isinstance(wanted, Keep):
-            self._leave(key)
 
     def _vouch(self, unit: Unit | None, standing: bytes | None) -> None:
         """Take a record for ours that has the shape that we write for a resource all of whose entries are ours.
@@ -142,10 +188,11 @@ class Decider:
     def _leave(self, key: RecordId) -> None:
         """Forget what is known of a record that is not to be written, or not by us."""
         self._foreign.discard(key)
+        self._repeats.discard(key)
         if self.resting and self.resting.forget(*key):
             self.generation += 1
 
-    def _is_paused(self, key: RecordId, wanted: Put | Delete, now: float) -> bool:
+    def _is_paused(self, key: RecordId, wanted: Desire, now: float) -> bool:
         pause = self.pause(*key)
         if pause:
             self.look_later(*key, pause)
@@ -260,6 +307,7 @@ class Decider:
             key, value = write.of, write.value
             family, id_ = key
             self._doubtful.pop(key, None)
+            self._repeats.discard(key)
             if self.resting:
                 for other in self.resting.taken(family, id_):
                     self._want(family, other)

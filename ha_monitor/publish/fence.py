@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ha_monitor.evaluate.unit import Family
-    from ha_monitor.publish.desire import Delete, Put
 
 Grounds: TypeAlias = "tuple[tuple[bytes, int], ...]"
 """Keys, each with its revision; 0: it is not there."""
@@ -49,14 +48,15 @@ class Mandate(Protocol):
         """Give the fence for a resource's record at this moment; ``None`` where somebody else is to write it."""
 
 
-def grounds_of(family: Family, id_: str, wanted: Put | Delete, freezer: Freezer | None) -> Grounds | None:
+def grounds_of(family: Family, id_: str, freezer: Freezer | None, *, is_gone: bool = False) -> Grounds | None:
     """Give what a write goes by beside the config; ``None`` where another verdict is to come.
 
     :param freezer: tells of the key that would freeze the record, where that is to be compared as well.
+    :param is_gone: the config is.
     """
     unit = family.units.get(id_)
     if unit is None:  # of a config that is gone, there is no record whatever the template says
-        grounds: Grounds | None = family.template_grounds() if wanted.config_revision else ()
+        grounds: Grounds | None = () if is_gone else family.template_grounds()
     else:
         grounds = unit.grounds()
     if grounds is None:

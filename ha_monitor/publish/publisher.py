@@ -101,6 +101,11 @@ class Publisher:
             self.records.changed(family, id_)
             self.want(family, id_)
 
+    def repeat(self, family: Family, id_: str) -> None:
+        """Have a record put again, where that can be done at this moment."""
+        if self._open and family.records is not None:
+            self.records.repeat((family, id_))
+
     def record_stirred(self, family: Family, id_: str) -> None:
         """Note that we wrote a record which others hang on."""
         self.records.stirred(family, id_)
@@ -214,7 +219,8 @@ class Publisher:
         self.published += len(written)
         for write in batch.writes:
             del self._in_flight[write.of]
-        for since, count in Counter([write.since for write in written]).items():  # of a slice it is one
+        # Of a slice it is one. Whoever waits for a status has had it where a record is put again.
+        for since, count in Counter([write.since for write in written if not write.again]).items():
             self.latency.observe(now - since, count)
         self.records.wrote(written, revision)
         if len(written) < len(batch.writes):

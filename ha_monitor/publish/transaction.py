@@ -37,7 +37,8 @@ class Write(Struct, frozen=True):
     """One record's part: what is to stand at ``key`` (``None``: nothing), and the revision it was last seen at.
 
     It is of the resource ``of``. It lands only where the config is as it was rendered, at ``config_revision`` (0: is
-    not there), and where its ``conditions`` hold: those of :func:`conditions_of`, one at least where it is a deletion.
+    not there), and where its ``conditions`` hold: those of :func:`conditions_of`, one at least where it is a deletion
+    or puts a record ``again``.
     """
 
     of: RecordId
@@ -49,6 +50,8 @@ class Write(Struct, frozen=True):
     since: float
     """When it was first asked for, in monotonic seconds."""
     conditions: tuple[Comparison, ...] = ()
+    again: bool = False
+    """It puts what stands there already."""
 
     def comparisons(self) -> tuple[Comparison, ...]:
         """Give what must be so for it to land, the config first."""
@@ -56,17 +59,17 @@ class Write(Struct, frozen=True):
 
 
 def conditions_of(
-    deleted: tuple[bytes, int] | None, fence: Fence | None, grounds: Iterable[tuple[bytes, int]]
+    as_seen: tuple[bytes, int] | None, fence: Fence | None, grounds: Iterable[tuple[bytes, int]]
 ) -> tuple[Comparison, ...]:
     """Give what must be so for a write to land, beside its config.
 
-    :param deleted: a record that is to go, with its revision: only as we saw it. A put needs no such comparison, since
-        what should stand there does not hang on what stood there.
+    :param as_seen: a record, with its revision, that is to go or to be put again only as we saw it. Any other put needs
+        no such comparison, since what should stand there does not hang on what stood there.
     :param grounds: what the record goes by beside its config, each key with its revision (0: it is not there).
     """
-    as_seen = () if deleted is None else ((_MOD, *deleted),)
+    seen = () if as_seen is None else ((_MOD, *as_seen),)
     ours = () if fence is None else ((_CREATE, fence.key, fence.revision),)
-    return *as_seen, *ours, *[(_MOD, key, revision) for key, revision in grounds]
+    return *seen, *ours, *[(_MOD, key, revision) for key, revision in grounds]
 
 
 class Batch:

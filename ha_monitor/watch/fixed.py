@@ -9,7 +9,7 @@ import anyio
 from aetcd import rpc
 
 from ha_monitor.etcd.ranges import range_end
-from ha_monitor.watch.placed import NO_LAYOUTS, key_view, state_view
+from ha_monitor.watch.placed import NO_LAYOUTS, key_view, state_view, worker_state_view
 from ha_monitor.watch.watches import Proof
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ha_monitor.watch.snapshot import Snapshot
     from ha_monitor.watch.states import StateView
     from ha_monitor.watch.views import KeyView, View
+    from ha_monitor.watch.worker_states import WorkerStateView
 
 _View = TypeVar("_View", bound="View")
 
@@ -53,6 +54,7 @@ class FixedKeys:
         self._on_turn = on_turn
         self._key_views: dict[str, KeyView] = {}
         self._state_views: dict[str, StateView] = {}
+        self._worker_state_views: dict[str, WorkerStateView] = {}
         self._unlisted: list[View] = []
         self._prefixes: set[str] = set()
         self._asked = anyio.Event()
@@ -70,6 +72,12 @@ class FixedKeys:
         if prefix not in self._state_views:
             self._state_views[prefix] = self._ask(state_view(prefix, read, self._layouts))
         return self._state_views[prefix]
+
+    def worker_states(self, prefix: str) -> WorkerStateView:
+        """Give the view of a prefix of worker states."""
+        if prefix not in self._worker_state_views:
+            self._worker_state_views[prefix] = self._ask(worker_state_view(prefix, self._layouts))
+        return self._worker_state_views[prefix]
 
     def follow(self, view: View) -> None:
         """Have a view listed."""

@@ -15,6 +15,7 @@ from msgspec import structs
 from ha_monitor.reading.envelope import read_envelope, read_plain, read_property
 from ha_monitor.watch.states import StateView
 from ha_monitor.watch.views import KeyView
+from ha_monitor.watch.worker_states import WorkerStateView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,12 @@ def state_view(prefix: str, read: StateReader, layouts: Mapping[str, Layout]) ->
     """Make the view of states or records that are known by ``prefix``."""
     layout = layouts.get(prefix)
     return StateView(prefix, read) if layout is None else PlacedStateView(prefix, read, layout)
+
+
+def worker_state_view(prefix: str, layouts: Mapping[str, Layout]) -> WorkerStateView:
+    """Make the view of worker states that are known by ``prefix``."""
+    layout = layouts.get(prefix)
+    return WorkerStateView(prefix) if layout is None else PlacedWorkerStateView(prefix, layout)
 
 
 class PlacedKeyView(KeyView):
@@ -132,6 +139,17 @@ class PlacedStateView(StateView):
 
     def __init__(self, prefix: str, read: StateReader, layout: Layout) -> None:
         super().__init__(prefix, read, layout.folder)
+        self._path = layout.place.path
+
+    def _is_ours(self, key: bytes) -> bool:
+        return super()._is_ours(key) if self._path is None else self._path.id_of(self._text(key)) is not None
+
+
+class PlacedWorkerStateView(WorkerStateView):
+    """Worker states of such a type."""
+
+    def __init__(self, prefix: str, layout: Layout) -> None:
+        super().__init__(prefix, layout.folder)
         self._path = layout.place.path
 
     def _is_ours(self, key: bytes) -> bool:

@@ -98,6 +98,8 @@ class StateView(View):
         """Told of each change of a record since the first list, by id, where we publish under this prefix."""
         self.on_stir: Callable[[str], None] | None = None
         """Told of each record that we wrote and somebody hangs on, by id."""
+        self.on_older: Callable[[str], None] | None = None
+        """Told of each record whose revision went back, by id: the store was restored from a backup."""
         self._cells: dict[bytes, Cell] = {}
         self._there = 0
         """How many of them have a state."""
@@ -295,6 +297,8 @@ class StateView(View):
                 if revision < ahead:
                     return  # our own write is known already; what the watch still brings of before is older
                 del self._ahead[key]
+        if cell is not None and revision < cell.revision and self.on_older is not None:
+            self.on_older(self._text(key))
         if self._set(key, cell, state, revision) and self.on_record is not None and self.synced:
             self.on_record(self._text(key))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import anyio
 
 from ha_monitor.watch.feed import Feed
-from ha_monitor.watch.placed import NO_LAYOUTS, key_view, state_view
+from ha_monitor.watch.placed import NO_LAYOUTS, key_view, state_view, worker_state_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ha_monitor.reading.state import StateReader
     from ha_monitor.watch.states import StateView
     from ha_monitor.watch.views import KeyView, View
+    from ha_monitor.watch.worker_states import WorkerStateView
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,9 @@ class Source(Protocol):
     def states(self, prefix: str, read: StateReader) -> StateView:
         """Give the view of a prefix of states or records; the first to ask for it decides how values are read."""
 
+    def worker_states(self, prefix: str) -> WorkerStateView:
+        """Give the view of a prefix of worker states."""
+
 
 class Watches:
     """Gives the view of a prefix; the feed behind it runs in the task group that it was made with."""
@@ -86,9 +91,12 @@ class Watches:
         self._on_fault = on_fault
         self._openings = anyio.CapacityLimiter(OPENINGS)
         self._feeds: dict[str, Feed] = {}
-        self._scopes: dict[str, anyio.CancelScope] = {}
+        self._worker_feeds: dict[str, Feed] = {}
+        """Those of worker states, by prefix: with ``--state-source state`` it may have a feed of states as well."""
+        self._scopes: dict[Feed, anyio.CancelScope] = {}
         self._keys: dict[str, KeyView] = {}
         self._states: dict[str, StateView] = {}
+        self._worker_states: dict[str, WorkerStateView] = {}
         self._unused: set[str] = set()
         """Prefixes that nobody went by when it was last looked."""
 
@@ -111,15 +119,26 @@ class Watches:
             self.follow(view)
         return view
 
+    def worker_states(self, prefix: str) -> WorkerStateView:
+        """Give the view of a prefix of worker states."""
+        view = self._worker_states.get(prefix)
+        if view is None:
+            view = self._worker_states[prefix] = worker_state_view(prefix, self._layouts)
+            self._follow(view, self._worker_feeds)
+        return view
+
     def follow(self, view: View) -> None:
         """Keep a view equal to what is in etcd."""
+        self._follow(view, self._feeds)
+
+    def _follow(self, view: View, feeds: dict[str, Feed]) -> None:
         feed = Feed(
             view.folder, self._client, view, self._clock, openings=self._openings, on_turn=self._on_turn,
             on_fault=self._on_fault, known_by=view.prefix,
         )  # fmt: skip
         scope = anyio.CancelScope()
         self._unused.discard(view.prefix)
-        self._feeds[view.prefix], self._scopes[view.prefix] = feed, scope
+        feeds[view.prefix], self._scopes[feed] = feed, scope
         self._tasks.start_soon(_run, feed, scope, name=f"watch {view.prefix}")
         self._on_turn()  # there is a prefix that has not caught up, now: nobody may write on what is known so far
 
@@ -130,7 +149,7 @@ class Watches:
 
         :param needed: prefixes that are watched on, whoever goes by them.
         """
-        views: tuple[View, ...] = (*self._keys.values(), *self._states.values())
+        views: tuple[View, ...] = (*self._keys.values(), *self._states.values(), *self._worker_states.values())
         unused = {view.prefix for view in views} - {
             view.prefix for view in views if view.prefix in needed or view.in_use
         }
@@ -139,8 +158,11 @@ class Watches:
         for prefix in left:
             self._keys.pop(prefix, None)
             self._states.pop(prefix, None)
-            del self._feeds[prefix]
-            self._scopes.pop(prefix).cancel()
+            self._worker_states.pop(prefix, None)
+            for feeds in (self._feeds, self._worker_feeds):
+                feed = feeds.pop(prefix, None)
+                if feed is not None:
+                    self._scopes.pop(feed).cancel()
         if left:
             log.info("watched no longer, as nothing goes by it: %s", ", ".join(sorted(left)))
             self._on_turn()  # one of them may have been all that kept the others from being believed
@@ -149,16 +171,16 @@ class Watches:
     @property
     def prefixes(self) -> frozenset[str]:
         """Every prefix that is watched."""
-        return frozenset(self._feeds)
+        return frozenset([*self._feeds, *self._worker_feeds])
 
     def feeds(self) -> Iterator[Feed]:
         """Give all feeds."""
-        return iter(self._feeds.values())
+        return chain(self._feeds.values(), self._worker_feeds.values())
 
     def proof(self, prefixes: Collection[str]) -> Proof:
         """Tell how far the watches of these prefixes are, by the one that is least so; of all of them, where none."""
         known = self._feeds
-        feeds = [known[prefix] for prefix in prefixes if prefix in known] or [*known.values()]
+        feeds = [known[prefix] for prefix in prefixes if prefix in known] or [*self.feeds()]
         return Proof(
             min((feed.revision for feed in feeds), default=0),
             min((feed.freshness.proven_at for feed in feeds), default=0.0),
@@ -169,7 +191,7 @@ class Watches:
     @property
     def behind(self) -> Feed | None:
         """A feed that has not caught up, if there is one."""
-        return next((feed for feed in self._feeds.values() if not feed.caught_up), None)
+        return next((feed for feed in self.feeds() if not feed.caught_up), None)
 
     @property
     def revision(self) -> int:

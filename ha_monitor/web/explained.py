@@ -68,7 +68,10 @@ class ExplainedEntry(Struct):
 
 
 class Record(Struct):
-    """The published record: what stands there, what should, and what comes of that, in words."""
+    """The published record: what stands there, what should, and what comes of that, in words.
+
+    ``worker_state`` is the state key of the resource itself, which gohan has to take up first.
+    """
 
     key: str
     revision: int | None
@@ -76,6 +79,7 @@ class Record(Struct):
     due: str | None
     state: Literal["right", "due", "kept", "foreign", "off", "held"]
     why: str
+    worker_state: Source | None
 
 
 class Explanation(Struct):
@@ -109,7 +113,10 @@ def explanation_shape(told: report.Explanation) -> Explanation:
         told.document,
         {name: _entry(entry) for name, entry in told.entries.items()},
         told.rule,
-        Record(record.source.key, record.source.revision, record.standing, record.due, record.state, record.why),
+        Record(
+            record.source.key, record.source.revision, record.standing, record.due, record.state, record.why,
+            None if record.worker_state is None else _source(record.worker_state),
+        ),
     )  # fmt: skip
 
 

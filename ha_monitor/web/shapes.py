@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ha_monitor.model import EntryStatus as EntryRecord
     from ha_monitor.model import GroupStatus, Readiness
     from ha_monitor.model import Resource as Record
+    from ha_monitor.model import TakeUp as TakeUpRecord
 
 
 # -- questions
@@ -114,11 +115,24 @@ class Maintenance(Struct):
     until: str | None
 
 
+class TakeUp(Struct):
+    """How far gohan is with the published record; ``done``: etcd has all that gohan needs to take it up.
+
+    ``state_version`` is the version of the config that the resource's worker has reported, ``null`` where it has
+    reported none; ``state_error`` the error that it reported, empty where there is none.
+    """
+
+    done: bool
+    words: str
+    state_version: int | None
+    state_error: str
+
+
 class Resource(Struct):
     """A resource as it stands; ``active`` is the first of its entries that is UP.
 
     ``stale``: it can't be vouched for. ``blind``: that is so for so long that ``on-blind`` has taken the place of the
-    last verdict.
+    last verdict. ``take_up``: ``null`` where gohan's states are not watched.
     """
 
     type: str
@@ -137,6 +151,7 @@ class Resource(Struct):
     entries: dict[str, Entry]
     maintenance: Maintenance | None
     blind: bool
+    take_up: TakeUp | None
 
 
 class Resources(Struct):
@@ -256,7 +271,12 @@ def resource_shape(record: Record) -> Resource:
         {name: _entry_shape(entry) for name, entry in record.entries.items()},
         None if frozen is None else Maintenance(legible(frozen.reason), rfc3339(frozen.until or 0.0)),
         record.blind,
+        None if record.take_up is None else _take_up_shape(record.take_up),
     )  # fmt: skip
+
+
+def _take_up_shape(told: TakeUpRecord) -> TakeUp:
+    return TakeUp(told.done, told.words, told.state_version, legible(told.state_error))
 
 
 def _entry_shape(entry: EntryRecord) -> Entry:

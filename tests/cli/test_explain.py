@@ -252,6 +252,7 @@ def test_every_step_has_its_key_and_its_revision(asked: Asked) -> None:
     assert told["record"] == {
         **source(own), "standing": '{"downlink":"DOWN","version":1}', "due": '{"downlink":"DOWN","version":1}',
         "state": "right", "why": "it is as it should be",
+        "worker_state": {"key": site.state_key("vpn_gateways", "gate"), "revision": 0},
     }  # fmt: skip
     assert told["resource"] == {**asked.service.json("/api/v1/resources/vpn_gateway/gate"),
                                 "revision": told["resource"]["revision"],

@@ -39,6 +39,9 @@ def test_a_resource_with_all_that_is_known_of_it(shown: Shown) -> None:
         "type": "ha_interface", "id": failover.id, "name": "", "version": 1, "template": "ha_interface_monitoring",
         "status": "DEGRADED", "active": "secondary", "problem": None, "published": site.record("DOWN"), "stale": False,
         "blind": False, "maintenance": None,
+        "take_up": {
+            "done": False, "words": "published; gohan has no state of it yet", "state_version": None, "state_error": "",
+        },
     }  # fmt: skip
     assert list(entries) == ["primary", "secondary"]
     assert entries["primary"].pop("since")

@@ -106,6 +106,7 @@ export class Detail {
       ...(Object.keys(resource.entries).length ? [] : [el("p", { class: "quiet" }, "It has none: it can't be rendered.")]),
       el("h3", {}, "Published record"),
       published(resource),
+      ...takeUp(resource),
       el("p", { class: "quiet" }, `template ${resource.template ?? "unknown"}, version ${resource.version ?? "unknown"}`),
     );
   }
@@ -123,6 +124,7 @@ function asides(resource) {
   return [
     frozen && `It is ${frozen}. Its record and its hooks stay as they are.`,
     resource.blind && "This is no verdict: etcd could not be heard for too long, and the monitor was told what to say then.",
+    resource.take_up?.state_error && `Its worker reports an error: ${resource.take_up.state_error}`,
     resource.stale && !resource.blind && `It can't be vouched for: last proven at ${clock(resource.proven_at)}.`,
   ].filter(Boolean);
 }
@@ -149,6 +151,11 @@ function side(name, entry, active) {
       ...(active ? [el("span", { class: "tag" }, "active")] : []),
       ...(entry.flapping ? [el("span", { class: "tag" }, "flapping")] : [])),
     facts);
+}
+
+/** How far gohan is with the record, where that is known. */
+function takeUp({ take_up: told, published: record }) {
+  return told === null || record === null ? [] : [el("p", { class: "quiet" }, `${told.words}.`)];
 }
 
 /** The record that others read, and whether it says the same. */
