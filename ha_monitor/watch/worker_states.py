@@ -58,10 +58,12 @@ class WorkerStateView(View):
         version, error = read_worker_state(item.value)
         fresh = WorkerState(version, item.mod_revision)
         known = self.items.get(id_)
-        if known != fresh:
+        if known != fresh or (self.errors and self.errors.get(id_, "") != error):
             self.items[id_ if known is not None else self.shared(id_) or id_] = fresh
-            if error or self.errors:
-                self._note(id_, error)
+            if error:
+                self.errors[id_] = error
+            else:
+                self.errors.pop(id_, None)
             self._changed(id_)
 
     def _delete(self, key: bytes, revision: int) -> None:
@@ -71,12 +73,6 @@ class WorkerStateView(View):
                 self.items.clear()  # a dict keeps the room of all that were ever in it
             self.errors.pop(id_, None)
             self._changed(id_)
-
-    def _note(self, id_: str, error: str) -> None:
-        if error:
-            self.errors[id_] = error
-        else:
-            self.errors.pop(id_, None)
 
     def _changed(self, id_: str) -> None:
         if self.on_change is not None and self.synced:

@@ -246,3 +246,14 @@ def test_worker_states_are_watched_no_longer_than_their_type_is_served() -> None
         assert standing.shown == "UP"
 
     alone(test)
+
+
+def test_two_monitors_without_a_group_put_it_again_once() -> None:
+    async def test(standing: Standing) -> None:
+        standing.site.begin()
+        await anyio.sleep(10.0)
+        standing.site.report(0)
+        await anyio.sleep(10.0)
+        assert (standing.shown, standing.again) == ("UP", 1)
+
+    alone(test)
