@@ -85,8 +85,9 @@ class Real:
 
     def _alarm(self, action: str, alarm: str) -> None:
         with operate.channel(self._etcd) as opened:
-            request = rpc.AlarmRequest(action=action, memberID=0, alarm=alarm)
-            rpc.MaintenanceStub(opened).Alarm(request, timeout=CALL)
+            stub = rpc.MaintenanceStub(opened)
+            member = stub.Status(rpc.StatusRequest(), timeout=CALL).header.member_id
+            stub.Alarm(rpc.AlarmRequest(action=action, memberID=member, alarm=alarm), timeout=CALL)
 
     @contextlib.contextmanager
     def _auth(self) -> Iterator[Any]:
@@ -197,3 +198,8 @@ async def create(stream: Any, **fields: Any) -> Any:
     """Create a watch; give the first answer."""
     await stream.write(rpc.WatchRequest(create_request=rpc.WatchCreateRequest(**fields)))
     return await stream.read()
+
+
+async def request_progress(stream: Any) -> None:
+    """Send a progress request."""
+    await stream.write(rpc.WatchRequest(progress_request=rpc.WatchProgressRequest()))

@@ -10,9 +10,8 @@ from aetcd import rpc
 
 from ha_monitor.etcd.connection import Access, dial
 from ha_monitor.etcd.faults import classify
-from ha_monitor.watch.alarms import read_alarms
 from tests.support.cluster import Cluster
-from tests.testing.sides import LONG, Memory, Real, create, reached, refused, watching
+from tests.testing.sides import LONG, Memory, Real, create, reached, refused, request_progress, watching
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -87,8 +86,47 @@ async def test_a_full_disk_takes_no_puts(etcd: Any) -> None:
 
 
 async def alarms(etcd: Any) -> list[str]:
+    """Give the alarms: Status has them as text, Alarm as numbers."""
     status = await etcd.stubs.maintenance.Status(rpc.StatusRequest(), timeout=LONG)
-    return sorted(alarm.kind for alarm in read_alarms(status.errors))
+    member = status.header.member_id
+    listed = (await etcd.stubs.maintenance.Alarm(rpc.AlarmRequest(), timeout=LONG)).alarms
+    names = [rpc.AlarmType.Name(alarm.alarm) for alarm in listed]
+    assert {alarm.memberID for alarm in listed} <= {member}
+    told = [text.split() for text in status.errors]
+    assert sorted(told) == sorted([f"memberID:{member}", f"alarm:{name}"] for name in names)
+    return sorted(names)
+
+
+async def test_a_corrupt_store_takes_no_writes(etcd: Any) -> None:
+    lease = await etcd.stubs.lease.LeaseGrant(rpc.LeaseGrantRequest(TTL=60), timeout=LONG)
+    async with watching(etcd) as stream:
+        await create(stream, key=b"/a", start_revision=etcd.revision)
+        etcd.corrupt()
+        corrupt = (_Code.DATA_LOSS, "etcdserver: corrupt cluster")
+        read_a = rpc.RequestOp(request_range=rpc.RangeRequest(key=b"/a"))
+        drop_a = rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=b"/none"))
+        stubs = etcd.stubs
+        for call in (
+            put(etcd),
+            stubs.kv.DeleteRange(rpc.DeleteRangeRequest(key=b"/a"), timeout=LONG),
+            stubs.kv.Txn(rpc.TxnRequest(failure=[drop_a]), timeout=LONG),
+            stubs.kv.Compact(rpc.CompactionRequest(revision=etcd.revision), timeout=LONG),
+            stubs.lease.LeaseGrant(rpc.LeaseGrantRequest(TTL=5), timeout=LONG),
+            stubs.lease.LeaseRevoke(rpc.LeaseRevokeRequest(ID=lease.ID), timeout=LONG),
+        ):
+            assert await refused(call) == corrupt
+        assert (await read(etcd)).count == 1
+        assert (await stubs.kv.Txn(rpc.TxnRequest(success=[read_a]), timeout=LONG)).succeeded
+        assert (await stream.read()).events[0].kv.value == b"1"
+        await request_progress(stream)
+        assert (await stream.read()).watch_id == -1
+        assert await alarms(etcd) == ["CORRUPT"]
+        etcd.fill_up()
+        assert await alarms(etcd) == ["CORRUPT", "NOSPACE"]
+        assert (await refused(put(etcd)))[0] in (corrupt[0], _Code.RESOURCE_EXHAUSTED)
+        etcd.disarm()
+        await put(etcd)
+        assert (await stream.read()).events[0].kv.value == b"2"
 
 
 async def test_a_store_that_was_wiped_begins_anew_under_the_same_id(etcd: Any) -> None:
@@ -236,8 +274,7 @@ def test_each_refusal_is_taken_for_what_it_is() -> None:
     }  # fmt: skip
     assert kinds["INVALID_TOKEN"] == "EtcdTokenInvalid"
     assert kinds["NO_SPACE"] == "EtcdNoSpace"
-    assert kinds["CORRUPT"] == "EtcdCorrupt"
+    assert kinds["CORRUPT"] == "EtcdError"
     assert kinds["COMPACTED"] == kinds["FUTURE"] == "EtcdCompacted"
     assert kinds["DENIED"] == "EtcdDenied"
-    assert kinds["NO_USER"] == "EtcdTokenInvalid"
-    assert kinds["WRONG_PASSWORD"] == "EtcdRefused"
+    assert kinds["NO_USER"] == kinds["WRONG_PASSWORD"] == kinds["NO_AUTH"] == "EtcdRefused"

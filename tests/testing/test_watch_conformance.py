@@ -8,7 +8,7 @@ import pytest
 from aetcd import rpc
 
 from ha_monitor.testing.versions import behaviour
-from tests.testing.sides import create, watching
+from tests.testing.sides import create, request_progress, watching
 
 if TYPE_CHECKING:
     from ha_monitor.testing.versions import Behaviour
@@ -22,10 +22,6 @@ TRIES = 20  # streams until an answer has overtaken events, of a server whose an
 @pytest.fixture
 def does(etcd_version: str) -> Behaviour:
     return behaviour(etcd_version)
-
-
-async def request_progress(stream: Any) -> None:
-    await stream.write(rpc.WatchRequest(progress_request=rpc.WatchProgressRequest()))
 
 
 async def cancel(stream: Any, id_: int) -> None:
