@@ -73,6 +73,7 @@ def test_a_resource_is_known_by_its_id_whatever_is_in_its_path(settings: Setting
         etcd.txn(unit("r1", "frozen"))
         async with etcd.monitor(settings) as monitor:
             await etcd.wait(LIVE.format("r1", "u"), record(), timeout=TOLD_WITHIN)
+            await anyio.sleep(TOLD_WITHIN)  # the monitor is told that its write was taken
             resource = monitor.get("unit", "u")
             assert resource is not None
             assert (resource.id, resource.published) == ("u", record())

@@ -130,6 +130,9 @@ def test_of_two_templates_of_a_type_the_same_one_counts_whichever_came_first(
             etcd.txn(by_id[second])
             await etcd.wait(f"{RECORDS}p", {"aaa": "UP", "version": 1}, timeout=TOLD_WITHIN)
             words = "type port has a template already: aaa"
+            with anyio.fail_after(TOLD_WITHIN):
+                while not list(monitor.problems()):  # noqa: ASYNC110 - nothing tells of a template's problem
+                    await anyio.sleep(0.01)
             assert list(monitor.problems()) == [("template port_monitoring", words)]
             assert f"template port_monitoring: {words}" in caplog.messages
             etcd.delete("/config/v2.0/heat_templates/aaa")
