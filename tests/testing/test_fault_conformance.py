@@ -274,7 +274,8 @@ def test_each_refusal_is_taken_for_what_it_is() -> None:
     }  # fmt: skip
     assert kinds["INVALID_TOKEN"] == "EtcdTokenInvalid"
     assert kinds["NO_SPACE"] == "EtcdNoSpace"
-    assert kinds["CORRUPT"] == "EtcdError"
+    assert kinds["CORRUPT"] == "EtcdCorrupt"
     assert kinds["COMPACTED"] == kinds["FUTURE"] == "EtcdCompacted"
     assert kinds["DENIED"] == "EtcdDenied"
-    assert kinds["NO_USER"] == kinds["WRONG_PASSWORD"] == kinds["NO_AUTH"] == "EtcdRefused"
+    assert kinds["NO_USER"] == "EtcdTokenInvalid"
+    assert kinds["WRONG_PASSWORD"] == "EtcdRefused"

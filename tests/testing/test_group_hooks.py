@@ -56,7 +56,7 @@ async def test_what_changes_while_no_lease_can_be_had_is_told_afterwards() -> No
 async def test_what_changes_while_a_prefix_keeps_every_member_out_is_told_afterwards(tmp_path: Path) -> None:
     fleet, own = Fleet(), ["/monitoring/", "/ha_monitor/"]
     read = ["/config/v2.0/heat_templates/", "/config/v2.0/ha_interfaces/", "/config/v2.0/vpn_gateways/"]
-    fleet.etcd.set_user("monitor", "pw", read=[*read, *own], write=own)
+    fleet.etcd.set_user("monitor", "pw", read=[*read, *own, "/state/"], write=own)
     async with fleet.monitor(group="edge", lease_ttl=TTL, **user_settings(tmp_path)) as monitor:
         await fleet.right()
         async with telling(monitor) as notebook:

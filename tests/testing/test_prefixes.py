@@ -21,9 +21,12 @@ PORT = "/config/v2.0/ports/a"
 DEVICE = "/config/v2.0/devices/d0"
 RECORD = "/monitoring/v2.0/ports/a"
 STATES = "/monitoring/v2.0/er_physical_interfaces/"
-READ = ["/config/v2.0/heat_templates/", "/config/v2.0/ports/", "/monitoring/v2.0/ports/", STATES, "/ha_monitor/"]
-STANDING = 4
-"""Prefixes that a monitor of ports always needs: templates, configs, records and what is frozen."""
+READ = [
+    "/config/v2.0/heat_templates/", "/config/v2.0/ports/", "/monitoring/v2.0/ports/", "/state/", STATES,
+    "/ha_monitor/",
+]  # fmt: skip
+STANDING = 5
+"""Prefixes that a monitor of ports always needs: templates, configs, records, worker states and what is frozen."""
 
 LEFT_WITHIN = 2 * LOOK_EVERY + 1.0
 """Seconds after which a prefix that nobody goes by is watched no longer."""
