@@ -67,12 +67,13 @@ def run(source: Source, more: Sequence[str], *, full: bool) -> Outcome:
     print(f"\netcd {version}, from {source.words}", flush=True)
     with tempfile.TemporaryDirectory(prefix="ha-monitor-matrix-") as folder:
         report = Path(folder, "report.xml")
-        line = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *suites(source, full=full), *more]
+        paths = suites(source, full=full)
+        line = [sys.executable, "-m", "pytest", "-q", "-rs", f"--junitxml={report}", *paths, *more]
         env = {**os.environ, "ETCD": str(server)}
         code = subprocess.run(line, cwd=_ROOT, env=env, check=False).returncode
         again = 0
         if code == 1:  # a fault is there alone as well; a moment in which a shared machine stood still is not
-            again = _run_again(env, report, more)
+            again = _run_again(env, report, [*paths, *more])
             code = 0 if again else 1
         seconds = time.monotonic() - begun
         words = "" if code in (0, 1) else f"pytest ended with {code}"

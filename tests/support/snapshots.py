@@ -24,7 +24,8 @@ _HAS_ETCDUTL: Version = (3, 5, 0)  # before, etcdctl restored snapshots itself
 def save(etcd: Etcd, target: Path) -> Path:
     """Take a snapshot of a running server, or of a member of a cluster, into a file; return its path."""
     user = [] if etcd.user is None else ["--user", ":".join(etcd.user)]
-    _run("etcdctl", "--endpoints", etcd.url, *user, "snapshot", "save", str(target))
+    patience = ["--dial-timeout", f"{TOOL:g}s", "--command-timeout", f"{TOOL:g}s"]  # 2 s and 5 s if not set
+    _run("etcdctl", "--endpoints", etcd.url, *user, *patience, "snapshot", "save", str(target))
     return target
 
 
