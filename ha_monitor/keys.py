@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Keyspace:
     """The prefixes of one site; every prefix it gives ends in ``/``.
 
-    A schema's ``sync_key_template`` may give a type keys whose path is more than a prefix and an id. What such keys
-    are known by, in the place of a prefix, is the shape of their path, ``/config/v1.0/devices/*/virtual_machine/{id}``,
-    and ``layouts`` says where they begin.
+    If a type's schema has a ``sync_key_template``, its keys are more than a prefix and an id. They are identified by
+    the shape of their path instead of a prefix, ``/config/v1.0/devices/*/virtual_machine/{id}``; ``layouts`` has the
+    prefix to watch.
     """
 
     catalog: Catalog
@@ -33,11 +33,11 @@ class Keyspace:
     worker_state_root: str = ""
     """Empty: no record goes by the state of its resource."""
     layouts: Mapping[str, Layout] = field(init=False)
-    """The keys and values of types that differ from those of nearly every type, by what they are known by."""
+    """Non-standard keys and values, by what identifies the keys: their prefix, or the shape of their path."""
     paths: Mapping[str, KeyPath] = field(init=False)
-    """What follows the constant part of a type's keys, of the types where that is more than the id."""
+    """What follows the constant part of the keys, for the types where that is more than the id."""
     _special: Mapping[str, Place] = field(init=False)
-    """The places of the types that ``layouts`` are of, and of those without the prefix of configs."""
+    """The places of types with non-standard keys or values."""
 
     def __post_init__(self) -> None:
         places = {type_: schema.place for type_, schema in self.catalog.schemas.items() if schema.place is not None}
@@ -65,7 +65,7 @@ class Keyspace:
 
     @property
     def config_roots(self) -> tuple[str, ...]:
-        """What the key of every config begins with: the prefix of configs first, then what is outside of it."""
+        """The prefixes of all configs: the config prefix first, then those of types that skip it."""
         outside = {place.folder for place in self._special.values() if place.skips_config_prefix}
         return f"{self.config_root}/", *sorted(outside)
 
@@ -105,12 +105,12 @@ class Keyspace:
         return self._below(self.outputs_root, type_)
 
     def folder(self, known_by: str) -> str:
-        """Give what the keys begin with that are known by this: by a prefix, that prefix."""
+        """Return the prefix of the keys identified by ``known_by``: itself, unless that is the shape of a path."""
         layout = self.layouts.get(known_by)
         return known_by if layout is None else layout.folder
 
     def is_among(self, key: str, known_by: Collection[str]) -> bool:
-        """Tell whether a key is one of those that are known by any of these."""
+        """Whether a key is among those identified by any of these prefixes and shapes."""
         folder, slash, id_ = key.rpartition("/")
         if id_ and folder + slash in known_by:
             return True

@@ -404,11 +404,11 @@ class HaMonitor:
 
     @property
     def templates(self) -> Templates:
-        """Which types have a template, and how many configs."""
+        """The templates by type."""
         return self._templates
 
     def twice(self) -> Iterator[tuple[str, str, Sequence[str]]]:
-        """Give type, id and keys of each resource that has several configs; the first key counts."""
+        """Yield type, id and keys of each resource that has several configs; the first key is in use."""
         for type_, family in sorted(self._fleet.families.items()):
             if isinstance(family.configs, PlacedKeyView):
                 for id_, keys in sorted(family.configs.twice().items()):

@@ -1,7 +1,7 @@
-"""Opens schema files: those that are named, all in a folder, and those that gohan's own configuration names.
+"""Loads schema files: single files, folders, and the files listed in gohan's own configuration.
 
-What the schemas in them say is read in :mod:`ha_monitor.lang.schemas`. A file that is named and can't be read is
-refused; of those found in a folder, or named by another file, it is told, and the others are read.
+:mod:`ha_monitor.lang.schemas` parses the schemas. A file given by the setting has to be valid. An invalid file in a
+folder, or listed in another file, is reported, and the others are loaded.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _ENVIRONMENT = re.compile(r"\{\{|<\.\w+>")
 
 
 def read_catalog(paths: Sequence[Path]) -> Catalog:
-    """Read the catalog of a site from files, folders and configurations of gohan; a later one wins over an earlier.
+    """Load the catalog of a site from files, folders and gohan's configurations; later paths take precedence.
 
     Raises:
-        ValueError: one can't be read, or is none of these; the words name it.
+        ValueError: a path can't be read, or contains no schemas; the message names it.
     """
     problems: list[tuple[str, str]] = []
     notes: list[str] = []
@@ -42,7 +42,7 @@ def read_catalog(paths: Sequence[Path]) -> Catalog:
 
 
 class _Reader:
-    """Reads the documents of one source."""
+    """Loader of the documents of one path."""
 
     def __init__(self, problems: list[tuple[str, str]], notes: list[str]) -> None:
         self._problems = problems
@@ -51,7 +51,7 @@ class _Reader:
         self._is_gohans = False
 
     def source(self, path: Path) -> Source:
-        """Read what the setting names. Raises ``ValueError`` where it can't be read."""
+        """Load a path of the setting. Raises ``ValueError`` if it is invalid."""
         if path.is_dir():
             found = [document for file in _files(path) for document in self._found(file, file.parent)]
             if not found:
@@ -64,7 +64,7 @@ class _Reader:
         return Source(documents, self._is_gohans)
 
     def _found(self, file: Path, base: Path) -> Iterator[object]:
-        """Read a file of a folder, which may be anything."""
+        """Load a file found in a folder, which need not contain schemas."""
         document = self._told(file)
         if _has_schemas(document):
             yield from self._told_documents(file, document, base)
@@ -76,7 +76,7 @@ class _Reader:
             self._problems.append((f"schema-file {file}", str(error)))
 
     def _told(self, file: Path) -> object:
-        """Decode a file, once; ``None`` where it was read before, or can't be, which is told."""
+        """Decode a file; ``None`` if it was loaded before, or is invalid, which is reported."""
         if file.resolve() not in self._read:
             try:
                 return _decoded(file)
@@ -85,9 +85,9 @@ class _Reader:
         return None
 
     def _documents(self, file: Path, document: object, base: Path) -> Iterator[object]:
-        """Give a document, those first that it names.
+        """Yield a document, after those of the files listed in it.
 
-        :param base: the folder that names in it are relative to: gohan works in that of its configuration.
+        :param base: the folder that listed paths are relative to: gohan's working directory is its configuration's.
         """
         self._read.add(file.resolve())
         named: Sequence[object] = ()
@@ -108,13 +108,13 @@ class _Reader:
         yield document
 
     def _named(self, name: str, base: Path, file: Path) -> Iterator[object]:
-        """Read a file that another one names."""
+        """Load a file that is listed in another one."""
         if _ELSEWHERE.match(name):
-            where = "it is inside gohan's program" if name.startswith("embed:") else "no file is fetched from there"
-            self._notes.append(f"schema-file {file}: {name} is passed over: {where}")
+            why = "it is part of gohan's binary" if name.startswith("embed:") else "only files are read"
+            self._notes.append(f"schema-file {file}: skipping {name}: {why}")
         elif _ENVIRONMENT.search(name):
             self._problems.append(
-                (f"schema-file {file}", f"{name} depends on gohan's environment: name that file, too")
+                (f"schema-file {file}", f"{name} depends on gohan's environment: pass that file with --schema-file")
             )
         elif name:
             path = base / name.removeprefix("file://")
@@ -124,7 +124,7 @@ class _Reader:
 
 
 def _has_schemas(document: object) -> bool:
-    """Tell whether a document is about schemas: files of policies and extensions lie beside them."""
+    """Whether a document contains schemas; gohan also lists files of policies and extensions."""
     return isinstance(document, Mapping) and bool(document.keys() & {"schemas", "namespaces"})
 
 
@@ -133,7 +133,7 @@ def _files(folder: Path) -> Sequence[Path]:
 
 
 def _decoded(file: Path) -> object:
-    """Decode a file. Raises ``ValueError`` in words, without its name."""
+    """Decode a JSON or YAML file. Raises ``ValueError``; the message does not name the file."""
     try:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
@@ -141,12 +141,12 @@ def _decoded(file: Path) -> object:
     if file.suffix == ".json":
         return json.loads(text)
     yaml = YAML(typ="safe", pure=True)
-    yaml.version = (1, 1)  # gohan's: there, yes and on are booleans
+    yaml.version = (1, 1)  # as gohan's parser: yes and on are booleans
     yaml.allow_duplicate_keys = True
     try:
         return yaml.load(text)
     except (YAMLError, ValueError) as error:
-        # A configuration of gohan is a template of Go's: what its environment puts in need not be YAML before that.
+        # gohan's configuration is a Go template, and need not be valid YAML before its environment is substituted.
         plain = _ACTION.sub(r"<\1>", text)
         if plain != text:
             try:

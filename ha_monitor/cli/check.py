@@ -35,9 +35,8 @@ def check(settings: Settings, data: TextIOWrapper | None, *, as_json: bool) -> N
     """Evaluate everything in an etcd, or in a file, and print a line for each problem; nothing is written.
 
     With --json: a list of {"type", "id", "template", "problem"}; a template without a resource type has no type
-    and no id. Folders whose configs no template is for are named on stderr, and what gohan does not take up. Exit code
-    1 where there is a problem, or no resource, or where a template finds no config and there are some whose type no
-    schema tells.
+    and no id. Folders of configs without a template, and types whose status gohan ignores, are listed on stderr. Exit
+    code 1 if there is a problem, or no resource, or a template without any config beside configs of unknown type.
     """
     sys.exit(anyio.run(_check, settings, data, as_json))
 
@@ -63,12 +62,12 @@ async def _check(settings: Settings, data: TextIOWrapper | None, as_json: bool) 
 async def _folders(
     settings: Settings, data: Mapping[str, bytes] | None, monitor: HaMonitor, resources: int
 ) -> Findings:
-    """Compare the folders that hold configs with those that are monitored."""
+    """Compare the folders that contain configs with the folders that are monitored."""
     keyspace, fault = settings.keyspace, ""
     try:
         keys = data if data is not None else await _keys(settings)
-    except EtcdError as error:  # who may read only some folders is told of these
-        keys, fault = (), f"the folders of {keyspace.config_roots[0]} can't be looked at: {error}"
+    except EtcdError as error:  # the user's role may allow single folders only
+        keys, fault = (), f"folders without a template are not reported: listing {keyspace.config_roots[0]}: {error}"
     templates = monitor.templates
     found = compare(
         keys, keyspace, settings.catalog, served=templates.served(), templated=templates.types(), resources=resources
@@ -86,7 +85,7 @@ async def _keys(settings: Settings) -> Iterable[str]:
 
 def _twice(monitor: HaMonitor) -> Iterator[tuple[str, str]]:
     for type_, id_, (counts, *others) in monitor.twice():
-        yield f"{type_}/{id_}", f"it has several configs: {counts} counts, {', '.join(others)} was put before"
+        yield f"{type_}/{id_}", f"it has several configs: {counts} is used, {', '.join(others)} is older"
 
 
 def _named(monitor: HaMonitor, where: str) -> dict[str, str | None]:

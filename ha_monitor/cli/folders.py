@@ -1,4 +1,4 @@
-"""Compares the folders that hold configs with those that templates serve: where nothing is monitored, that is told."""
+"""Compares the folders that contain configs with the folders that templates serve, and reports what is unmonitored."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from ha_monitor.lang.catalog import Catalog
 
 SHOWN = 20
-"""Folders, and ids of a type, that are named each; how many more there are is told."""
+"""Folders, and ids of a type, that are listed by name; of the rest only the number is reported."""
 
 
 @dataclass
 class Findings:
-    """What was found: problems as those of a monitor, and notes.
+    """What was found: problems, each with its location as in :meth:`HaMonitor.problems`, and notes.
 
-    ``unsure``: configs that no schema places and no template serves, beside a template that finds none, may be its.
+    ``unsure``: a template finds no config, and there are configs of unknown type, which may be the missing ones.
     """
 
     problems: list[tuple[str, str]] = field(default_factory=list)
@@ -30,23 +30,23 @@ class Findings:
     unsure: bool = False
 
 
-class _Sorted:
-    """The keys below the prefix of configs, by whose they are."""
+class _Inventory:
+    """The config keys of an etcd, grouped by resource type."""
 
     def __init__(
         self, keys: Iterable[str], keyspace: Keyspace, served: Collection[str], known: Collection[str]
     ) -> None:
-        """Sort them.
+        """Group the keys.
 
         :param served: types whose resources are monitored.
-        :param known: types that a schema places, or that have a template, those among them.
+        :param known: types that have a schema or a template; a superset of ``served``.
         """
         self.counts: Counter[str] = Counter()
-        """Of types."""
+        """Number of configs by type."""
         self.slashes: dict[str, list[str]] = {}
-        """By type that is served: the keys below its folder whose id has a slash."""
+        """By monitored type: keys below its folder whose id contains a slash."""
         self.unknown: Counter[str] = Counter()
-        """Of folders of which no schema says whose they are."""
+        """Number of configs by folder, for folders of no known type."""
         paths = [type_ for type_ in known if type_ in keyspace.paths]
         plain = {keyspace.configs(type_): type_ for type_ in known if type_ not in keyspace.paths}
         monitored = {folder: type_ for folder, type_ in plain.items() if type_ in served}
@@ -76,15 +76,15 @@ def compare(
     templated: Collection[str],
     resources: int,
 ) -> Findings:
-    """Find what holds configs and is not monitored, and what is to be monitored and has none.
+    """Find configs that are not monitored, and templates that find no config.
 
-    :param keys: all that are below the prefixes of configs.
-    :param served: the types that are served, with the id of their template and how many configs they have.
-    :param templated: the types that have a template, served here or not.
-    :param resources: how many are monitored.
+    :param keys: every key below ``keyspace.config_roots``.
+    :param served: the monitored types, each with its template's id and its number of configs.
+    :param templated: the types that have a template, monitored or not.
+    :param resources: the number of monitored resources.
     """
     placed = {type_ for type_, schema in catalog.schemas.items() if schema.place is not None}
-    found = _Sorted(keys, keyspace, served, sorted({*placed, *templated}))
+    found = _Inventory(keys, keyspace, served, sorted({*placed, *templated}))
     findings = Findings()
     for type_, slashed in sorted(found.slashes.items()):
         findings.problems += _slashes(type_, slashed, keyspace.configs(type_))
@@ -94,8 +94,8 @@ def compare(
         elif catalog.schemas.get(type_) is not None:
             findings.notes += _of_gohan(type_, catalog)
     if not resources and not findings.problems:
-        why = "every config that one is for is marked for deletion" if served else "none of them is served"
-        findings.problems.append(("templates", f"no resource is monitored by those in {keyspace.templates}: {why}"))
+        why = "all configs are marked for deletion" if served else f"no usable template in {keyspace.templates}"
+        findings.problems.append(("templates", f"no resource is monitored: {why}"))
     unserved = {
         keyspace.configs(type_): (count, type_) for type_, count in found.counts.items() if type_ not in templated
     }
@@ -107,9 +107,9 @@ def compare(
 def _slashes(type_: str, keys: list[str], folder: str) -> Iterator[tuple[str, str]]:
     for key in sorted(keys)[:SHOWN]:
         id_ = legible(key.removeprefix(folder))
-        yield f"{type_}/{id_}", f"its id has a / in it, so it is not monitored: {legible(key)}"
+        yield f"{type_}/{id_}", f"not monitored, because its id contains a /: {legible(key)}"
     if len(keys) > SHOWN:
-        yield f"type {type_}", f"{len(keys) - SHOWN} more ids have a / in them"
+        yield f"type {type_}", f"{len(keys) - SHOWN} more ids contain a /"
 
 
 def _no_config(
@@ -123,12 +123,12 @@ def _no_config(
 ) -> None:
     folder = keyspace.configs(type_)
     schema = catalog.schemas.get(type_)
-    words = f"there is no config of its type: {folder}"
+    words = f"no config found in {folder}"
     alike = [each for each in sorted(unknown) if _last(each) in {_last(f"/{type_}/"), _last(folder)}]
     if schema is not None and schema.unwritten:
-        words += f"; {schema.unwritten}"
+        words += f": {schema.unwritten}"
     elif alike:
-        words += f"; configs are in {legible(alike[0])}: a schema file tells where a type has its own (--schema-file)"
+        words += f", but in {legible(alike[0])}: pass gohan's schemas with --schema-file"
     if alike or not resources or (schema is not None and schema.unwritten):
         findings.problems.append((f"template {template_id}", words))
     else:
@@ -137,25 +137,25 @@ def _no_config(
 
 
 def _last(folder: str) -> str:
-    """Give the last segment of a folder as it may be spelled otherwise."""
+    """Return the last segment of a folder, normalized so that similar names compare equal."""
     return folder.rstrip("/").rpartition("/")[2].lower().replace("-", "_")
 
 
 def _of_gohan(type_: str, catalog: Catalog) -> Iterator[str]:
-    """Say what gohan does not take up of a type, or only perhaps."""
+    """Report why gohan ignores the published status of a type, or may ignore it."""
     schema = catalog.schemas[type_]
     if schema.ignored:
-        yield f"type {type_}: gohan takes up no status of it: {schema.ignored}"
+        yield f"type {type_}: gohan ignores its status: {schema.ignored}"
     elif schema.place is not None and schema.place.body.plain:
         yield (
-            f"type {type_}: its configs have no version (sync_plain): that of a record is how often the config was put,"
-            " and gohan takes it up unless a config was put again without a change"
+            f"type {type_}: its configs have no version (sync_plain), so the number of puts is published: gohan ignores"
+            " the status of a resource whose config was put again without a change"
         )
 
 
 def _unserved(folders: Mapping[str, tuple[int, str]]) -> Iterator[str]:
     for folder, (count, type_) in sorted(folders.items())[:SHOWN]:
-        whose = f" of type {type_}" if type_ else ""
-        yield f"{legible(folder)}: no template is for its {count} config{'s' * (count != 1)}{whose}"
+        kind = f" of type {type_}" if type_ else ""
+        yield f"{legible(folder)}: {count} config{'s' * (count != 1)}{kind} without a template"
     if len(folders) > SHOWN:
-        yield f"{len(folders) - SHOWN} more folders hold configs that no template is for"
+        yield f"{len(folders) - SHOWN} more folders contain configs without a template"

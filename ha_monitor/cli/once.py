@@ -51,7 +51,7 @@ data_option = click.option(
 async def evaluated(settings: Settings, data: TextIOWrapper | Mapping[str, bytes] | None) -> AsyncIterator[HaMonitor]:
     """Give a monitor that has evaluated everything in etcd, or in a file of keys, and publishes nothing.
 
-    :param data: the file, or what was in it.
+    :param data: the file, or its keys.
 
     etcd is waited for; why it is waited for is said on stderr now and then.
     """

@@ -32,6 +32,8 @@ class Lookup:
     def __init__(self, keyspace: Keyspace, watches: Source) -> None:
         self._keyspace = keyspace
         self._watches = watches
+        self.unserved: Mapping[str, str] = keyspace.catalog.unserved_types
+        """Types whose keys are unknown, or that have no resources, each with the reason."""
 
     def view(self, ref: Ref) -> KeyView:
         """Give the view that a reference is to be found in."""
@@ -40,14 +42,14 @@ class Lookup:
 
     def config(self, type_: str, id_: str) -> Mapping[str, Any] | None:
         """Give a config's body; ``None`` where there is none. Raises ``NotYet``, or ``Problem`` for a bad one."""
-        view = self._synced(self._keyspace.configs(type_))
+        view = self._view(type_, self._keyspace.configs(type_))
         at = view.find(id_)
         envelope = None if at is None else view.envelope(at)
         return None if envelope is None or envelope.ended else envelope.body
 
     def outputs(self, type_: str, id_: str) -> Mapping[str, Any] | None:
         """Give a resource's stack outputs; ``None`` where there are none. Raises as :meth:`config`."""
-        view = self._synced(self._keyspace.outputs(type_))
+        view = self._view(type_, self._keyspace.outputs(type_))
         at = view.find(id_)
         return None if at is None else view.outputs(at)
 
@@ -56,11 +58,13 @@ class Lookup:
         return self._watches.states(self._keyspace.states(type_), read)
 
     def state_id(self, type_: str, id_: str) -> str:
-        """Give the id that a resource's state has among those of its type: its own, nearly always.
+        """Return the id of a resource's state in the view of its type; nearly always that is the resource's id.
 
-        Where the path of its keys has fields of it, its config tells them. Raises ``NotYet``, or ``Problem`` where
-        there is no config.
+        If the path of a type's keys contains fields of the resource, they are taken from its config. Raises ``NotYet``,
+        or ``Problem`` if there is no config, or the type's schema does not give its keys.
         """
+        if type_ in self.unserved:
+            raise Problem(self.unserved[type_])
         path = self._keyspace.paths.get(type_)
         if path is None:
             return id_
@@ -68,15 +72,20 @@ class Lookup:
         if at is None:
             at = self._synced(self._keyspace.configs(type_)).find(id_)
         if at is None:
-            raise Problem(f"{type_} {quote(id_)} has no config, which would tell where its state is")
+            raise Problem(f"{type_} {quote(id_)} has no config, which the key of its state depends on")
         return at
 
     def where(self, ref: Ref) -> str:
-        """Give the key of a reference as text, with the names of fields that are not known; nothing is watched."""
+        """Return the key of a reference as text, with names in place of unknown fields; no watch is started."""
         keyspace = self._keyspace
         known_by = keyspace.configs(ref.type) if ref.kind == "config" else keyspace.outputs(ref.type)
         path = keyspace.paths.get(ref.type)
         return keyspace.folder(known_by) + (ref.id if path is None else path.described(ref.id))
+
+    def _view(self, type_: str, prefix: str) -> KeyView:
+        if self.unserved and type_ in self.unserved:
+            raise Problem(self.unserved[type_])
+        return self._synced(prefix)
 
     def _synced(self, prefix: str) -> KeyView:
         view = self._watches.keys(prefix)

@@ -61,7 +61,7 @@ class Maker:
         return made
 
     def located(self, made: Sequence[Made]) -> tuple[Ref, ...]:
-        """Give the configs that say where the states are, of types whose keys have fields of the resource in them."""
+        """Return the configs that keys of states depend on: of types whose keys contain fields of a resource."""
         paths = self._keyspace.paths
         if not paths:
             return ()
@@ -69,8 +69,8 @@ class Maker:
         return tuple(Ref("config", *ref) for ref in refs if ref.type in paths and paths[ref.type].needs_fields)
 
     def placed(self, made: list[Made]) -> list[Made]:
-        """Give the same with the ids that the states have in their views. Raises as :meth:`Lookup.state_id`."""
-        if not self._keyspace.paths:
+        """Return the same with the ids that the states have in their views. Raises as :meth:`Lookup.state_id`."""
+        if not self._keyspace.paths and not self._lookup.unserved:
             return made
         at = self._lookup.state_id
         return [each and (each[0], tuple([StateRef(type_, at(type_, id_)) for type_, id_ in each[1]])) for each in made]

@@ -89,12 +89,12 @@ class Templates:
         return iter(sorted(self._problems.items()))
 
     def served(self) -> Mapping[str, tuple[str, int]]:
-        """Give the types that are served, each with its template's id and how many configs it has."""
+        """Return the monitored types, each with its template's id and its number of configs."""
         families = self._fleet.families.values()
         return {each.type: (each.template_id, len(each.configs.items)) for each in families if each.template_id}
 
     def types(self) -> Collection[str]:
-        """Give the types that have a template, one that can't be used or is not served here as well."""
+        """Return the types that have a template, including templates that are unusable or excluded by ``--types``."""
         assert self._view is not None  # noqa: S101 - there is nothing to be asked before
         found = set[str]()
         for template_id in self._view.items:
@@ -133,8 +133,9 @@ class Templates:
                 return
             if type_ is None:
                 raise Problem(f"its name is not TYPE{_SUFFIX}, and no setting says which type it is for")
-            if self._catalog.unserved(type_):
-                self._blame(template_id, self._catalog.unserved(type_))
+            unserved = self._catalog.unserved_types.get(type_)
+            if unserved:
+                self._blame(template_id, unserved)
                 return
             template = compile_template(
                 template_id, body, self._kinds, self._catalog, self._constants, self._secret_fields
@@ -203,7 +204,7 @@ class Templates:
         return None
 
     def _overlapping(self, type_: str) -> Sequence[Family]:
-        """Give the other types whose resources may have the same paths, and so the same records."""
+        """Return the other types whose keys may overlap with those of a type, and so their records."""
         place, of = self._catalog.place(type_), self._catalog.place
         families = self._fleet.families.values()
         return [family for family in families if family.type != type_ and of(family.type).overlaps(place)]
@@ -266,7 +267,7 @@ class Templates:
                 self._watches.keys(self._keyspace.configs(type_))
 
     def _has_states_by_config(self, type_: str) -> bool:
-        """Tell whether it takes a resource's config to know where its state is."""
+        """Whether the key of a resource's state depends on its config."""
         path = self._keyspace.paths.get(type_)
         return path is not None and path.needs_fields
 

@@ -78,11 +78,11 @@ class Family:
         return bool(self.unjudged or self.unrendered)
 
     def resource_id(self, id_: str) -> str:
-        """Give the id of the resource whose config has an id in ``configs``: the same, nearly always."""
+        """Return the resource id for an id in ``configs``; nearly always they are equal."""
         return self.configs.resource_id(id_)
 
     def find(self, resource: str) -> Unit | None:
-        """Give a resource by its id; ``None`` where it is not there."""
+        """Return a resource by its id; ``None`` if there is none."""
         id_ = self.configs.find(resource)
         return None if id_ is None else self.units.get(id_)
 
@@ -194,7 +194,7 @@ class Unit:
 
     @property
     def resource_id(self) -> str:
-        """Its id for all who are told of it; ``id`` is that of its keys, which may be a longer piece of their path."""
+        """The public id. ``id`` identifies its keys, and may be a longer part of their path."""
         return self.family.configs.resource_id(self.id)
 
     # -- what its entries ask for (entry.Owner)

@@ -24,15 +24,17 @@ _REMEMBERED = 1_000  # types; chosen: more than any site has, and no room for al
 class Catalog:
     """The types of a site: prefixes and relations. Immutable."""
 
-    __slots__ = ("_prefixes", "_relations", "_types", "notes", "problems", "schemas")
+    __slots__ = ("_prefixes", "_relations", "_types", "notes", "problems", "schemas", "unserved_types")
 
     def __init__(self, schemas: Schemas, notes: Sequence[str] = ()) -> None:
         self.schemas: Mapping[str, Schema] = schemas.types
-        """What the schemas say, by type."""
+        """The schemas by type."""
         self.problems = tuple(schemas.problems)
-        """What is wrong with them: where, and words."""
-        self.notes = tuple(notes)
-        """What was passed over while they were read, in words."""
+        """Errors in the schemas, each as its location and a message."""
+        self.notes = (*notes, *schemas.notes)
+        """What was skipped while the schemas were read, as messages."""
+        self.unserved_types = {type_: schema.unserved for type_, schema in schemas.types.items() if schema.unserved}
+        """Types that can't be monitored, each with the reason: abstract ones, and those whose keys are unknown."""
         placed = {type_: schema.place for type_, schema in schemas.types.items() if schema.place is not None}
         self._prefixes = {type_: place.folder.removesuffix("/") for type_, place in placed.items()}
         self._types = {self._prefixes[type_]: type_ for type_, place in placed.items() if place.path is None}
@@ -49,8 +51,8 @@ class Catalog:
     def from_schemas(cls, documents: Iterable[object]) -> Catalog:
         """Return the catalog of decoded gohan schema documents, ``{"schemas": [{id, plural, prefix, schema}, …]}``.
 
-        What a document says wins over the built-in table, a later document over an earlier one. What is wrong with a
-        schema is among the ``problems``.
+        A document takes precedence over the built-in table, a later document over an earlier one. Errors in a schema
+        are among the ``problems``.
 
         Raises:
             ValueError: a document has another shape.
@@ -76,11 +78,6 @@ class Catalog:
     def type_of(self, prefix: str) -> str | None:
         """Return the type whose schema names ``prefix``; ``None`` where no schema does."""
         return self._types.get(prefix)
-
-    def unserved(self, type_: str) -> str:
-        """Say why there can be no resources of ``type_`` that could be monitored; empty where there can."""
-        schema = self.schemas.get(type_)
-        return "" if schema is None else schema.unserved
 
     def relation(self, type_: str, field: str) -> str | None:
         """Return the type that ``field`` of ``type_`` points to; ``None`` where nobody knows.

@@ -1,7 +1,7 @@
-"""Where the resources of a type are in etcd, and in which form: the path of their keys below a prefix.
+"""The keys and values of a type in etcd: the path below each prefix, and the form of a config.
 
-The path of nearly every type is ``FOLDER/ID``. gohan's ``sync_key_template`` gives another one, with fields of the
-resource in it. Which schema says what is read in :mod:`ha_monitor.lang.schemas`.
+Nearly every type has the path ``FOLDER/ID``. gohan's ``sync_key_template`` defines another one, with fields of the
+resource in it. :mod:`ha_monitor.lang.schemas` parses the schemas.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ class Body(NamedTuple):
     """What gohan writes as a config.
 
     ``plain``: the body without its envelope (``sync_plain``). ``field``: the value of that one field is the whole body
-    (``sync_property``). ``is_text``: that value is text, which ``plain`` leaves without quotes; ``None``: the schema
-    does not say.
+    (``sync_property``). ``is_text``: that value is text, which ``plain`` leaves without quotes; ``None``: unknown.
     """
 
     plain: bool = False
@@ -34,27 +33,26 @@ ENVELOPE = Body()
 class KeyPath:
     """The end of a path that is more than an id: ``{{device_id}}/virtual_machine/{{id}}``. Immutable.
 
-    ``shape`` is the same for any two paths that match the same keys: ``*/virtual_machine/{id}``. ``text`` is as the
-    schema has it. ``needs_fields``: it can't be told by the id alone.
+    ``shape`` is equal for any two paths that match the same keys: ``*/virtual_machine/{id}``. ``needs_fields``: the id
+    alone does not determine the path.
     """
 
-    __slots__ = ("_pieces", "_regex", "needs_fields", "shape", "text")
+    __slots__ = ("_pieces", "_regex", "needs_fields", "shape")
 
     def __init__(self, text: str) -> None:
         """Compile it.
 
         Raises:
-            ValueError: the id is no path segment of its own in it, so that no key tells whose it is.
+            ValueError: the id is no path segment of its own, so a key does not identify its resource.
         """
-        self.text = text
         pieces = _FIELD.split(text)  # literal, field, literal, field, …, literal
         self._pieces = tuple(pieces)
         fields = pieces[1::2]
         for segment in _segments(pieces):
             if _ID in segment and len(segment) > 1:
-                raise ValueError("its {{id}} is no path segment of its own")
+                raise ValueError("its {{id}} is not a path segment of its own")
         if _ID not in fields:
-            raise ValueError("it has no {{id}}, so a key does not tell which resource it is of")
+            raise ValueError("it has no {{id}}, so a key does not identify its resource")
         self.needs_fields = any(field != _ID for field in fields)
         pattern, shape, found = [re.escape(pieces[0])], [pieces[0]], False
         for field, literal in zip(fields, pieces[2::2], strict=True):
@@ -69,16 +67,16 @@ class KeyPath:
         self.shape = "".join(shape)
 
     def id_of(self, end: str) -> str | None:
-        """Return the id of the resource whose path ends so; ``None`` where the path is another one."""
+        """Return the resource id of the end of a path; ``None`` if it does not match."""
         match = self._regex.fullmatch(end)
         return None if match is None else match["id"]
 
     def end_of(self, id_: str) -> str | None:
-        """Return the end of a resource's path; ``None`` where fields of it have to be known."""
+        """Return the end of a resource's path; ``None`` if that depends on fields of the resource."""
         return None if self.needs_fields else self.described(id_)
 
     def described(self, id_: str) -> str:
-        """Return the end of a resource's path for people, with the names of fields that are not known."""
+        """Return the end of a resource's path for display, with names in place of unknown fields."""
         pieces = list(self._pieces)
         pieces[1::2] = [id_ if field == _ID else f"{{{{{field}}}}}" for field in pieces[1::2]]
         return "".join(pieces)
@@ -97,10 +95,10 @@ def _segments(pieces: list[str]) -> list[list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the resources of a type are: at ``FOLDER`` and their id, or what ``path`` says, below each prefix.
+    """The path of a type's keys below each prefix: ``folder`` and the id, or ``folder`` and ``path``.
 
-    ``folder`` is the constant part of the path, and ends in a slash. ``skips_config_prefix``: configs are there
-    without the prefix of configs, states and records with theirs all the same.
+    ``folder`` is the constant part of the path, and ends in a slash. ``skips_config_prefix``: configs have no config
+    prefix; states and records have their prefixes as usual.
     """
 
     folder: str
@@ -110,15 +108,15 @@ class Place:
 
     @property
     def is_plain(self) -> bool:
-        """Whether keys and values are as those of nearly every type."""
+        """Whether keys and values are standard: an id below the folder, and a body in an envelope."""
         return self.path is None and self.body == ENVELOPE
 
     def name(self, root: str) -> str:
-        """Return what the keys below a prefix are known by: all up to the id, or the shape of their path."""
+        """Return what identifies the keys below a prefix: the prefix of their ids, or the shape of their path."""
         return f"{root}{self.folder}{'' if self.path is None else self.path.shape}"
 
     def id_of(self, path: str) -> str | None:
-        """Return the id of the resource at a path; ``None`` where it is none of this type."""
+        """Return the id of the resource at a path; ``None`` if the path is not of this type."""
         if not path.startswith(self.folder):
             return None
         end = path.removeprefix(self.folder)
@@ -127,14 +125,14 @@ class Place:
         return end if end and "/" not in end else None
 
     def overlaps(self, other: Place) -> bool:
-        """Tell whether one path may be of both."""
+        """Whether a path may belong to both."""
         ours, theirs = (place.folder + ("{id}" if place.path is None else place.path.shape) for place in (self, other))
         pairs = tuple(zip(ours.split("/"), theirs.split("/"), strict=False))
         return ours.count("/") == theirs.count("/") and all(_meet(one, another) for one, another in pairs)
 
 
 def _meet(one: str, another: str) -> bool:
-    """Tell whether one segment may be both; two that have fields and text in them are taken to be able to."""
+    """Whether a segment may match both patterns; two patterns with fields are assumed to overlap."""
     free = [any(mark in segment for mark in ("*", "{id}")) for segment in (one, another)]
     if not any(free):
         return one == another
@@ -146,7 +144,7 @@ def _meet(one: str, another: str) -> bool:
 
 
 class Layout(NamedTuple):
-    """The keys of a type below one prefix: where they begin, and their place."""
+    """The keys of a type below one prefix: the prefix to watch, and their place."""
 
     folder: str
     place: Place
@@ -156,19 +154,19 @@ def key_template(text: str) -> tuple[str, KeyPath | None]:
     """Read gohan's ``sync_key_template``: the constant folder, and what follows it (``None``: the id alone).
 
     Raises:
-        ValueError: in words, where no folder can be watched by it, or its keys do not tell whose they are.
+        ValueError: it has no constant folder to watch, or its keys do not identify their resource.
     """
     if "{%" in text or "{#" in text:
-        raise ValueError("only {{field}} is read of it, no {% or {#")
+        raise ValueError("only {{field}} is supported, not {% or {#")
     folder = text[: text.find("{{")].rpartition("/")[0] + "/" if "{{" in text else ""
     if not folder.strip("/"):
-        raise ValueError("no constant folder begins it, so there is nothing that can be watched")
+        raise ValueError("it does not begin with a constant folder, which could be watched")
     end = text.removeprefix(folder)
     path = KeyPath(end)
     return folder, None if path.shape == "{id}" else path
 
 
 def gohan_finds_ids(text: str) -> bool:
-    """Tell whether gohan, which compares segments as they are written, finds a resource by such a path of a status."""
+    """Whether gohan finds the resource of a status with such a key: it compares segments literally."""
     segments = text.split("/")
     return "{{id}}" in segments and all(segment.startswith("{{") for segment in segments if "{{" in segment)

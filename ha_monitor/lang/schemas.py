@@ -1,7 +1,7 @@
-"""Reads gohan's schemas: where each type's resources are, what its fields point to, and what is wrong, in words.
+"""Parses gohan's schemas: the keys of each type, the relations of its fields, and errors as messages.
 
-Both forms are read: a file as gohan loads it, with namespaces and inheritance, and what gohan's API answers, which has
-both worked out. The rules are gohan's (``schema/manager.go`` and ``schema/schema.go`` of github.com/cloudwan/gohan).
+Two forms are supported: files as gohan loads them, with namespaces and inheritance, and responses of gohan's API, in
+which both are resolved. The rules are gohan's (github.com/cloudwan/gohan: ``schema/manager.go``, ``schema/schema.go``).
 Nothing here opens a file.
 """
 
@@ -23,9 +23,9 @@ _ABSTRACT = "abstract"
 
 
 class Source(NamedTuple):
-    """Decoded schema documents that belong together: of one file, or all that one gohan loads.
+    """Decoded schema documents that belong together: of one file, a folder, or a gohan's configuration.
 
-    ``is_gohans``: they are files that a gohan loads, so no ``prefix`` of theirs is a whole URL.
+    ``is_gohans``: they are files that gohan loads, so none is an API response with whole URLs in ``prefix``.
     """
 
     documents: Sequence[object]
@@ -34,11 +34,11 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """What the schema of a type says. ``place`` is ``None`` where it does not say where its resources are.
+    """The schema of a type. ``place`` is ``None`` if the schema does not define its keys.
 
-    ``relations`` maps fields to the types that they point to. ``unserved`` says why there can be no resources that
-    could be monitored, and is empty where there can; ``unwritten`` why gohan writes no config of them, ``ignored`` why
-    gohan takes up no status of them.
+    ``relations`` maps fields to the types that they point to. The others are reasons, empty if they do not apply:
+    ``unserved``: the type can't be monitored; ``unwritten``: gohan writes no configs of it; ``ignored``: gohan ignores
+    the published status of its resources.
     """
 
     place: Place | None
@@ -50,10 +50,15 @@ class Schema:
 
 @dataclass(slots=True)
 class Schemas:
-    """Schemas by the id of their type, and what is wrong with any: where, and words."""
+    """Schemas by type; errors, each as location and message; and notes on valid schemas that are not supported."""
 
     types: dict[str, Schema] = field(default_factory=dict)
     problems: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class _Unsupported(ValueError):
+    """A form that gohan accepts and that can't be monitored."""
 
 
 def plural(noun: str) -> str:
@@ -66,10 +71,10 @@ def plural(noun: str) -> str:
 
 
 def read_schemas(sources: Iterable[Source]) -> Schemas:
-    """Read all schemas. What is wrong with one is told in its place, and refuses no other.
+    """Parse all schemas. An error in one is reported for that type and does not affect the others.
 
-    A later source wins over an earlier one. Within a source gohan's rule holds: of two schemas with one id the first
-    file counts, and in a file the last.
+    A later source takes precedence over an earlier one. Within a source gohan's rule applies to schemas with the same
+    id: the first file, and within a file the last schema.
 
     Raises:
         ValueError: a document is not ``{"schemas": […]}``.
@@ -81,12 +86,12 @@ def read_schemas(sources: Iterable[Source]) -> Schemas:
 
 
 class _Reader:
-    """Collects everything first: a base or a namespace may be in another file."""
+    """Parser in two passes: collect all schemas, then resolve bases and namespaces, which may be in other files."""
 
     def __init__(self) -> None:
         self._raw: dict[str, Mapping[str, Any]] = {}
         self._whole_urls: set[str] = set()
-        """Types whose ``prefix`` is their whole URL, as older versions of gohan's API answer."""
+        """Types whose ``prefix`` is their whole URL, as in the responses of older versions of gohan's API."""
         self._namespaces: dict[str, Mapping[str, Any]] = {}
         self._schemas = Schemas()
 
@@ -130,19 +135,22 @@ class _Reader:
 
     def _schema(self, type_: str, raw: Mapping[str, Any]) -> Schema:
         if raw.get("type") == _ABSTRACT:
-            return Schema(None, {}, unserved=f"schema {type_} is abstract, so there are no resources of it")
+            return Schema(None, {}, unserved=f"schema {type_} is abstract, so it has no resources")
         try:
             raw = self._extended(raw)
             place = self._place(type_, raw)
         except ValueError as error:
-            self._blame(f"schema {type_}", str(error))
+            if isinstance(error, _Unsupported):
+                self._schemas.notes.append(f"schema {type_}: {error}")
+            else:
+                self._blame(f"schema {type_}", str(error))
             return Schema(None, self._relations(type_, raw), unserved=f"schema {type_}: {error}")
         metadata = _mapping(raw.get("metadata"))
-        unwritten = "its schema has nosync, so gohan writes none of them" if metadata.get("nosync") is True else ""
+        unwritten = "gohan writes none, because its schema has nosync" if metadata.get("nosync") is True else ""
         return Schema(place, self._relations(type_, raw), "", unwritten, _ignored(metadata))
 
     def _extended(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return a schema with what it inherits: what it does not say itself, of the first base that does."""
+        """Return a schema with inherited attributes; its own take precedence, then those of the first base."""
         extends = raw.get("extends")
         for base_id in extends if isinstance(extends, (list, tuple)) else ():
             base = self._raw.get(base_id) if isinstance(base_id, str) else None
@@ -170,11 +178,11 @@ class _Reader:
         try:
             folder, path = key_template(template)
         except ValueError as error:
-            raise ValueError(f"sync_key_template {quote(template)}: {error}") from error
+            raise _Unsupported(f"sync_key_template {quote(template)}: {error}") from error
         return Place(folder, path, skips, body)
 
     def _url(self, type_: str, raw: Mapping[str, Any]) -> str | None:
-        """Return the URL of a type's resources; ``None`` where the schema does not say it."""
+        """Return the URL of a type's resources; ``None`` if the schema does not define it."""
         url, prefix, name = raw.get("url"), raw.get("prefix"), raw.get("plural")
         for what, value in (("prefix", prefix), ("plural", name)):
             if value is not None and not isinstance(value, str):
@@ -187,7 +195,7 @@ class _Reader:
         except ValueError:
             if answered is None:
                 raise
-            return answered  # the API's answer does not have the namespaces, and has worked them out
+            return answered  # an API response has no definitions of namespaces
         if not name:
             if not prefix:
                 return f"{base}/{plural(type_)}" if base else None
@@ -196,7 +204,7 @@ class _Reader:
         return f"{base}/{prefix.removeprefix('/')}/{name}" if prefix else f"{base}/{name}"
 
     def _namespace(self, name: object) -> str:
-        """Return the prefix of a namespace with those above it; empty for none."""
+        """Return the full prefix of a namespace, including its parents; empty for none."""
         parts: list[str] = []
         seen = set[str]()
         while name:
@@ -249,9 +257,9 @@ def check_document(document: object) -> tuple[Sequence[Any], Sequence[Any]]:
 
 
 def _are_answers(files: Sequence[Mapping[str, Mapping[str, Any]]]) -> Sequence[bool]:
-    """Tell which are answers of an older API: all of their prefixes are whole URLs, and end in the plural.
+    """Detect responses of an older API: all of their prefixes are whole URLs, and end in the plural.
 
-    By one schema that can't be told, so documents that have no more are judged together.
+    A single schema is ambiguous, so documents with one schema are classified together.
     """
     concrete = [[raw for raw in of_file.values() if raw.get("type") != _ABSTRACT] for of_file in files]
     single = all(_ends_in_plural(raws[0]) for raws in concrete if len(raws) == 1)
@@ -278,10 +286,10 @@ def _body(raw: Mapping[str, Any], metadata: Mapping[str, Any]) -> Body:
 
 
 def _ignored(metadata: Mapping[str, Any]) -> str:
-    """Say why gohan takes up no status of a type's resources; empty where it does."""
+    """Return why gohan ignores the published status of a type's resources; empty if it does not."""
     template = metadata.get("sync_key_template")
     if metadata.get("state_versioning") is not True:
         return "its schema does not have state_versioning: true"
     if isinstance(template, str) and not gohan_finds_ids(template):
-        return "gohan finds no {{id}} that is a path segment of its own in its sync_key_template"
+        return "{{id}} is not a path segment of its own in its sync_key_template"
     return ""

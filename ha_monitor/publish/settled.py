@@ -65,7 +65,7 @@ class Settler:
         """Prepare.
 
         :param form: ``None`` where nothing is published.
-        :param keyspace: tells where the records of a type are.
+        :param keyspace: has the prefixes of records.
         """
         self._records = None if form is None else RecordWriter(form)
         self._state_timeout = state_timeout

@@ -51,10 +51,10 @@ def read_envelope(value: bytes, puts: int) -> Envelope:
 
 
 def read_plain(value: bytes, puts: int) -> Envelope:
-    """Read a config that is the body alone, as its schema says (``sync_plain``); raises as :func:`read_envelope`.
+    """Decode a config without an envelope (``sync_plain``); raises as :func:`read_envelope`.
 
-    No version is in it: a field ``version`` is the resource's own. gohan counts a resource's creation and updates, each
-    of which is a put of the key.
+    It contains no version: a field ``version`` is the resource's own. The number of puts is used, since gohan's config
+    version counts the creation and updates of a resource, each of which is one put.
     """
     body = _object(value, "the config")
     if body.get("marked_for_deletion") is True:
@@ -63,13 +63,13 @@ def read_plain(value: bytes, puts: int) -> Envelope:
 
 
 def read_property(value: bytes, puts: int, field: str, *, plain: bool, is_text: bool | None) -> Envelope:
-    """Read a config whose body is the value of one field (``sync_property``), all that is known of the resource.
+    """Decode a config whose body is the value of one field (``sync_property``).
 
     :param puts: etcd's version of the key.
-    :param plain: there is no envelope; the version is that of :func:`read_plain`.
-    :param is_text: the value is text, which has no quotes where there is no envelope; ``None``: where it is no JSON.
+    :param plain: there is no envelope; the version is as in :func:`read_plain`.
+    :param is_text: without an envelope, the value is text without quotes; ``None``: it is unless it is valid JSON.
 
-    Raises :class:`~ha_monitor.errors.Problem` in words for another form.
+    Raises :class:`~ha_monitor.errors.Problem` for an invalid one.
     """
     if plain:
         return Envelope({field: _bare(value, is_text=is_text)}, puts)

@@ -96,7 +96,7 @@ class Feed:
         :param on_turn: called when ``caught_up`` has changed.
         :param on_fault: called with each failure, before the pause, and how often we were refused since the last
             answer; what it raises ends the feed.
-        :param known_by: how it is named where that is not its prefix, which another feed may have as well.
+        :param known_by: its name, if another feed may have the same prefix.
         """
         self.prefix = prefix if known_by is None else known_by
         self.revision = 0

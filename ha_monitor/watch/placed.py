@@ -1,8 +1,8 @@
-"""Keys and values of the types whose schema says that they differ from those of nearly every type.
+"""Views of types with non-standard keys or values, as their schemas define them.
 
-A path that names more than the resource's id is kept whole: what follows the folder is the id of a key here, and which
-resource it is of can be asked (:meth:`PlacedKeyView.resource_id`). So everything below one folder that has another
-shape is passed over, as keys are that another type has there.
+If a key's path contains more than the resource's id, the id of the key in a view is everything after the folder;
+:meth:`PlacedKeyView.resource_id` extracts the resource's. Keys of another shape in the same folder are ignored: they
+belong to other types.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from ha_monitor.reading.state import StateReader
 
 NO_LAYOUTS: Mapping[str, Layout] = MappingProxyType({})
-"""Of a site all of whose keys are a prefix and an id."""
+"""For a site with standard keys only."""
 
 
 def key_view(prefix: str, layouts: Mapping[str, Layout]) -> KeyView:
-    """Make the view of configs, templates or stack outputs that are known by ``prefix``."""
+    """Create the view of the configs, templates or stack outputs identified by ``prefix``."""
     layout = layouts.get(prefix)
     return KeyView(prefix) if layout is None else PlacedKeyView(prefix, layout)
 
 
 def state_view(prefix: str, read: StateReader, layouts: Mapping[str, Layout]) -> StateView:
-    """Make the view of states or records that are known by ``prefix``."""
+    """Create the view of the states or records identified by ``prefix``."""
     layout = layouts.get(prefix)
     return StateView(prefix, read) if layout is None else PlacedStateView(prefix, read, layout)
 
@@ -49,8 +49,8 @@ def worker_state_view(prefix: str, layouts: Mapping[str, Layout]) -> WorkerState
 class PlacedKeyView(KeyView):
     """Configs or stack outputs of such a type.
 
-    A resource has one key. Where gohan moves it, since a field of its path has changed, the old key stays in etcd: the
-    one that was put last counts, and the others are taken for ended.
+    If a field in the path of a resource changes, gohan writes a new key and leaves the old one. The key with the newest
+    revision is used; the others count as deleted.
     """
 
     def __init__(self, prefix: str, layout: Layout) -> None:
@@ -59,41 +59,41 @@ class PlacedKeyView(KeyView):
         self._body = layout.place.body
         self.ids_are_resources = self._path is None
         self._of: dict[str, dict[str, None]] = {}
-        """By resource: the ids of the keys that it has, where the path is more than its id."""
+        """By resource: the ids of its keys, if the path is more than the resource's id."""
 
     def _is_ours(self, key: bytes) -> bool:
         return super()._is_ours(key) if self._path is None else self._path.id_of(self._text(key)) is not None
 
     def resource_id(self, id_: str) -> str:
-        """Give the id of the resource whose key has an id here."""
+        """Return the resource id for the id of a key."""
         return id_ if self._path is None else self._path.id_of(id_) or id_
 
     def find(self, resource: str) -> str | None:
-        """Give the id of the resource's key that was put last, or that it would have; ``None``: that can't be told."""
+        """Return the id of a resource's newest key, or the one it would have; ``None`` if that is unknown."""
         if self._path is None:
             return resource
         ids = self._of.get(resource)
         return max(ids, key=self.revision) if ids else self._path.end_of(resource)
 
     def known(self, resource: str) -> int:
-        """Give the revision by which a resource's key is known: of its last put, or at which it was missing."""
+        """Return the revision of a resource's key, or at which it was known to be missing."""
         id_ = self.find(resource)
         return self.absent if id_ is None else super().known(id_)
 
     def ground(self, resource: str) -> tuple[bytes, int] | None:
-        """Give a resource's key and its mod_revision, 0 where there is none; ``None`` where no key can be named."""
+        """Return a resource's key and its mod_revision, 0 if it does not exist; ``None`` if the key is unknown."""
         id_ = self.find(resource)
         return None if id_ is None else super().ground(id_)
 
     def where(self, resource: str) -> str:
-        """Give a resource's key as text, with the names of fields in it that are not known."""
+        """Return a resource's key for display, with names in place of unknown fields."""
         id_ = self.find(resource)
         if id_ is None and self._path is not None:
             id_ = self._path.described(resource)
         return super().where(resource if id_ is None else id_)
 
     def twice(self) -> dict[str, list[str]]:
-        """Give the keys of each resource that has several, the one that counts first."""
+        """Return the keys of each resource that has several, the one in use first."""
         return {
             resource: [self.folder + id_ for id_ in sorted(ids, key=self.revision, reverse=True)]
             for resource, ids in self._of.items()
@@ -101,7 +101,7 @@ class PlacedKeyView(KeyView):
         }
 
     def envelope(self, id_: str) -> Envelope | None:
-        """Give a config; ``None`` where there is none that counts. Raises :class:`Problem` for a bad one."""
+        """Return a config; ``None`` if there is none in use. Raises :class:`Problem` for an invalid one."""
         if self._path is not None and id_ in self.items and self.find(self.resource_id(id_)) != id_:
             return None
         return super().envelope(id_)
@@ -125,7 +125,7 @@ class PlacedKeyView(KeyView):
             self._of[resource].pop(id_)
             if not self._of[resource]:
                 del self._of[resource]
-        # What no longer counts ends before what does from now on begins.
+        # The old key has to end before the new one begins: both have the same public id.
         changed = (*others, id_) if id_ in self.items else (id_, *others)
         for each in changed:
             self._decoded.pop(each, None)

@@ -43,7 +43,7 @@ class View:
     def __init__(self, prefix: str, folder: str | None = None) -> None:
         """Prepare.
 
-        :param folder: what the keys begin with, where ``prefix`` is only what they are known by.
+        :param folder: the prefix of the keys, if ``prefix`` only identifies them.
         """
         self.prefix = prefix
         self.folder = prefix if folder is None else folder
@@ -160,19 +160,19 @@ class View:
 class KeyView(View):
     """Values kept as they are: configs, templates, stack outputs.
 
-    What is called an id here is all of a key that follows the folder. It is that of the resource; in
-    :class:`ha_monitor.watch.placed.PlacedKeyView` it may be more. Who hangs on a key names the resource.
+    An id is everything after the folder of a key: the resource's id, or more in
+    :class:`ha_monitor.watch.placed.PlacedKeyView`. Subscriptions are by resource.
     """
 
     ids_are_resources = True
-    """Whether the ids here are those of the resources."""
+    """Whether ids are the resources' ids."""
 
     def __init__(self, prefix: str, folder: str | None = None) -> None:
         super().__init__(prefix, folder)
         self.items: dict[str, tuple[bytes, int, int]] = {}
         """By id: the value, etcd's mod_revision and etcd's version of the key."""
         self.hangers: dict[str, set[Callable[[], None]]] = {}
-        """By resource, there or not: who is to be told when its key changes."""
+        """Subscribers by resource, existing or not."""
         self.on_change: Callable[[str], None] | None = None
         """Told of each change of an item, by id."""
         self._decoded: dict[str, Any] = {}
@@ -193,19 +193,19 @@ class KeyView(View):
         return self.revision(resource) or self.absent
 
     def ground(self, resource: str) -> tuple[bytes, int] | None:
-        """Give a resource's key and its mod_revision, 0 where there is none; ``None`` where no key can be named."""
+        """Return a resource's key and its mod_revision, 0 if it does not exist; ``None`` if the key is unknown."""
         return self.key(resource), self.revision(resource)
 
     def find(self, resource: str) -> str | None:
-        """Give the id that a resource's key has here, there or not; ``None`` where that can't be told."""
+        """Return the id of a resource's key, existing or not; ``None`` if that is unknown."""
         return resource
 
     def resource_id(self, id_: str) -> str:
-        """Give the id of the resource whose key has an id here."""
+        """Return the resource id for the id of a key."""
         return id_
 
     def where(self, resource: str) -> str:
-        """Give a resource's key as text, as near as it can be told."""
+        """Return a resource's key for display."""
         return self.folder + resource
 
     def envelope(self, id_: str) -> Envelope | None:

@@ -81,7 +81,7 @@ class Watches:
         :param on_turn: called when a feed has caught up or fallen behind.
         :param on_fault: called with each failure, and how often a feed was refused since the last answer; what it
             raises ends everything.
-        :param layouts: of keys that are known by something else than their prefix, or have values of another form.
+        :param layouts: non-standard keys and values, by what identifies the keys.
         """
         self._layouts = layouts
         self._client = client

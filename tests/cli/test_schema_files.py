@@ -41,8 +41,8 @@ def test_a_folder_may_have_dozens_of_files_and_others_beside_them(tmp_path: Path
     catalog = read_catalog([put(tmp_path, files | others)])
     assert len(catalog.schemas) == 61
     assert [catalog.prefix(type_) for type_ in ("t0", "t59", "inner")] == ["/v1/t0s", "/v1/t59s", "/up/inners"]
-    told = dict(catalog.problems)
-    assert told.keys() == {f"schema-file {tmp_path / name}" for name in ("broken.yaml", "wrong.json")}
+    reported = dict(catalog.problems)
+    assert reported.keys() == {f"schema-file {tmp_path / name}" for name in ("broken.yaml", "wrong.json")}
 
 
 def test_a_folder_without_any_schema_is_refused(tmp_path: Path) -> None:
@@ -77,11 +77,14 @@ def test_gohans_configuration_names_files_relative_to_itself(tmp_path: Path) -> 
     assert [catalog.prefix(type_) for type_ in ("one", "two")] == ["/v7/ones", "/v2/twos/twos"]
     assert catalog.schemas["one"].ignored == "", "yes is a boolean in gohan's YAML"
     assert [words.partition(": ")[2] for words in catalog.notes] == [
-        "embed://etc/schema/gohan.json is passed over: it is inside gohan's program",
-        "https://host/three.yaml is passed over: no file is fetched from there",
+        "skipping embed://etc/schema/gohan.json: it is part of gohan's binary",
+        "skipping https://host/three.yaml: only files are read",
     ]
     assert catalog.problems == (
-        (f"schema-file {config}", "<.GOHAN_TYPES>/four.yaml depends on gohan's environment: name that file, too"),
+        (
+            f"schema-file {config}",
+            "<.GOHAN_TYPES>/four.yaml depends on gohan's environment: pass that file with --schema-file",
+        ),
         (f"schema-file {tmp_path / 'etc/missing.yaml'}", "No such file or directory"),
     )
     assert read_catalog([tmp_path / "etc"]).prefix("one") == "/v7/ones"

@@ -1,4 +1,4 @@
-"""gohan's schemas: where each type's resources are by its file and by its API's answer, and what is told of it."""
+"""gohan's schemas: the keys of each type, from its file and from a response of its API, and reported errors."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ KINDS = ("file", "api")
 
 
 def keyspace(catalog: Catalog) -> Keyspace:
-    return Keyspace(catalog, "/config", "/live", "/told", "/stacks", "/frozen")
+    return Keyspace(catalog, "/config", "/live", "/records", "/stacks", "/frozen")
 
 
 def check(form: Form, catalog: Catalog) -> None:
     """Hold a type's place against the key that gohan uses."""
     keys, id_ = keyspace(catalog), f"{form.type}-1"
     if form.key is None:
-        assert catalog.unserved(form.type) or catalog.schemas[form.type].unwritten
+        assert form.type in catalog.unserved_types or catalog.schemas[form.type].unwritten
         return
-    assert catalog.unserved(form.type) == ""
+    assert form.type not in catalog.unserved_types
     assert catalog.place(form.type).id_of(form.path) == id_
     config, state, record = keys.configs(form.type), keys.states(form.type), keys.records(form.type)
-    for known_by, key in ((config, form.key), (state, f"/live{form.path}"), (record, f"/told{form.path}")):
+    for known_by, key in ((config, form.key), (state, f"/live{form.path}"), (record, f"/records{form.path}")):
         assert keys.is_among(key, {known_by})
         assert key.startswith(keys.folder(known_by))
         assert not keys.is_among(f"{key}/x", {known_by})
@@ -130,29 +130,34 @@ def test_within_a_source_the_first_file_counts_and_a_later_source_wins() -> None
             "schema a",
             "the relation of f is 5, not the name of a type",
         ),
-        *[
-            (
-                {"id": "a", "plural": "as", "metadata": {"sync_key_template": template}},
-                "schema a",
-                f"sync_key_template {template!r}: {words}",
-            )
-            for template, words in (
-                ("/v1/{{a}}/{{b}}", "it has no {{id}}, so a key does not tell which resource it is of"),
-                ("/v1/{{a}}-{{id}}", "its {{id}} is no path segment of its own"),
-                ("/{{a}}/{{id}}", "no constant folder begins it, so there is nothing that can be watched"),
-                ("/v1/{% if a %}{{id}}", "only {{field}} is read of it, no {% or {#"),
-                ("/v1/as", "no constant folder begins it, so there is nothing that can be watched"),
-            )
-        ],
     ],
 )
-def test_what_is_wrong_with_a_schema_is_told_and_refuses_no_other(schema: object, where: str, words: str) -> None:
+def test_an_error_in_a_schema_is_reported_and_does_not_affect_other_types(
+    schema: object, where: str, words: str
+) -> None:
     good = {"id": "good", "plural": "goods", "prefix": "/v1"}
     circle = {"id": "self", "parent": "self", "prefix": "x"}
     catalog = Catalog.from_schemas([{"namespaces": [circle], "schemas": [schema, good]}])
     assert catalog.problems == ((where, words),)
     assert catalog.prefix("good") == "/v1/goods"
     assert catalog.prefix("a") == "/v2.0/as"
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("/v1/{{a}}/{{b}}", "it has no {{id}}, so a key does not identify its resource"),
+        ("/v1/{{a}}-{{id}}", "its {{id}} is not a path segment of its own"),
+        ("/{{a}}/{{id}}", "it does not begin with a constant folder, which could be watched"),
+        ("/v1/{% if a %}{{id}}", "only {{field}} is supported, not {% or {#"),
+        ("/v1/as", "it does not begin with a constant folder, which could be watched"),
+    ],
+)
+def test_a_key_template_that_cannot_be_monitored_is_noted_for_its_type(template: str, words: str) -> None:
+    schema = {"id": "a", "plural": "as", "metadata": {"sync_key_template": template}}
+    catalog = Catalog.from_schemas([{"schemas": [schema]}])
+    note = f"schema a: sync_key_template {template!r}: {words}"
+    assert (catalog.problems, catalog.notes, catalog.unserved_types) == ((), (note,), {"a": note})
 
 
 @pytest.mark.parametrize(
@@ -168,7 +173,7 @@ def test_what_is_wrong_with_a_schema_is_told_and_refuses_no_other(schema: object
         ("/v1/a{{b}}c/{{id}}/", "abd/y/", None),
     ],
 )
-def test_a_key_template_tells_the_id_of_a_key(template: str, end: str, id_: str | None) -> None:
+def test_the_id_of_a_resource_is_extracted_from_its_key(template: str, end: str, id_: str | None) -> None:
     folder, path = key_template(template)
     assert folder == "/v1/"
     assert path is not None
@@ -202,10 +207,10 @@ def test_two_places_overlap_where_one_path_may_be_of_both(one: str, other: str, 
         ({"state_versioning": True, "sync_key_template": "/v1/{{a}}/{{id}}"}, ""),
         (
             {"state_versioning": True, "sync_key_template": "/v1/{{a}}/{{ id }}"},
-            "gohan finds no {{id}} that is a path segment of its own in its sync_key_template",
+            "{{id}} is not a path segment of its own in its sync_key_template",
         ),
     ],
 )
-def test_what_gohan_does_not_take_up_is_known(metadata: dict[str, object], words: str) -> None:
+def test_a_type_whose_status_gohan_ignores_is_known(metadata: dict[str, object], words: str) -> None:
     catalog = Catalog.from_schemas([{"schemas": [{"id": "a", "plural": "as", "metadata": metadata}]}])
     assert catalog.schemas["a"].ignored == words

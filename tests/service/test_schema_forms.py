@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.forms import Form
 
 WATCHER = "/config/v2.0/watchers/w"
-PREFIXES = ("--monitoring-prefix", "/live", "--publish-prefix", "/told")
+PREFIXES = ("--monitoring-prefix", "/live", "--publish-prefix", "/records")
 NIC = "/live/v2.0/er_physical_interfaces"
 
 
@@ -54,28 +54,28 @@ def test_the_config_is_read_and_state_and_record_are_at_its_path(
     etcd.txn(keys_of(forms[0]) | {f"/live{form.path}": site.UP for form in there})
     running = service("--schema-file", str(file), *PREFIXES, "--state-timeout", "2")
     for form in there:
-        etcd.wait_record(f"/told{form.path}", {"port": "UP", "version": 1})
+        etcd.wait_record(f"/records{form.path}", {"port": "UP", "version": 1})
         assert running.json(f"/api/v1/resources/{form.type}/{form.type}-1")["status"] == "UP"
     statuses = {form.type: "UP" for form in there}
-    etcd.wait_record("/told/v2.0/watchers/w", {**statuses, "version": 1})
+    etcd.wait_record("/records/v2.0/watchers/w", {**statuses, "version": 1})
     for form in there:
         etcd.put(f"/live{form.path}", site.DOWN)
-    etcd.wait_record("/told/v2.0/watchers/w", {**dict.fromkeys(statuses, "DOWN"), "version": 1})
+    etcd.wait_record("/records/v2.0/watchers/w", {**dict.fromkeys(statuses, "DOWN"), "version": 1})
     etcd.put(f"{NIC}/n", site.DOWN)
     etcd.put(f"{NIC}/a name", site.DOWN)
     for form in there:
-        etcd.wait_record(f"/told{form.path}", {"port": "DOWN", "version": 1})
-    told = {key for key in etcd.items() if key.startswith("/told/")}
-    assert told == {"/told/v2.0/watchers/w", *(f"/told{form.path}" for form in there)}
+        etcd.wait_record(f"/records{form.path}", {"port": "DOWN", "version": 1})
+    records = {key for key in etcd.items() if key.startswith("/records/")}
+    assert records == {"/records/v2.0/watchers/w", *(f"/records{form.path}" for form in there)}
     for form in there:
         assert form.key is not None
         etcd.delete(form.key)
     for form in there:
-        etcd.wait(f"/told{form.path}", lambda items, key=f"/told{form.path}": key not in items)  # type: ignore[misc]
+        etcd.wait(f"/records{form.path}", lambda items, key=f"/records{form.path}": key not in items)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("kind", ["file", "api"])
-def test_check_tells_of_each_form_what_there_is_to_tell(
+def test_check_reports_the_types_that_are_not_monitored_or_that_gohan_ignores(
     forms: tuple[list[Form], list[dict[str, Any]]], kind: str, etcd: Etcd, tmp_path: Path
 ) -> None:
     file = tmp_path / "schemas.json"
@@ -98,19 +98,16 @@ def test_check_tells_of_each_form_what_there_is_to_tell(
         for type_, metadata in about.items()
         if metadata.get("sync_plain") or not metadata["state_versioning"]
     }
-    assert not any("no template is for" in line for line in notes)
+    assert not any("without a template" in line for line in notes)
 
 
-def test_check_names_the_folders_that_are_missed_without_the_schemas(etcd: Etcd) -> None:
+def test_without_the_schemas_check_lists_the_folders_that_are_not_monitored(etcd: Etcd) -> None:
     etcd.txn(keys_of(FORMS))
     ended = command("check", "--etcd", etcd.url, *PREFIXES)
     assert ended.returncode == 1
     out, err = ended.stdout.decode(), ended.stderr.decode()
-    assert (
-        "template bare_monitoring: there is no config of its type: /config/v2.0/bares/; configs are in /config/bares/: "
-        in out
-    )
+    assert "template bare_monitoring: no config found in /config/v2.0/bares/, but in /config/bares/: " in out
     assert "template slashed_monitoring: " in out
-    assert "configs are in /config//slasheds/: " in out
-    assert "template hyphen_monitoring: there is no config of its type: /config/v2.0/hyphens/\n" in err
-    assert "/config/v2.0/hyphen-ed/: no template is for its 1 config\n" in err
+    assert "but in /config//slasheds/: " in out
+    assert "template hyphen_monitoring: no config found in /config/v2.0/hyphens/\n" in err
+    assert "/config/v2.0/hyphen-ed/: 1 config without a template\n" in err

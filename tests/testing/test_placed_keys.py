@@ -29,6 +29,7 @@ SCHEMAS = {
             "metadata": {"state_versioning": True, "sync_key_template": "/v1.0/racks/{{rack_id}}/units/{{id}}"},
         },
         {"id": "rack", "plural": "racks", "prefix": "/v1.0"},
+        {"id": "hidden", "plural": "hiddens", "metadata": {"sync_key_template": "/v1.0/{{a}}/{{b}}"}},
         {"id": "slot", "plural": "slots", "metadata": {"sync_key_template": "/v1.0/racks/{{a}}/{{b}}/{{id}}"}},
     ]
 }  # fmt: skip
@@ -64,6 +65,11 @@ def record(version: int = 1) -> dict[str, Any]:
     return {"port": "UP", "version": version}
 
 
+def published(monitor: HaMonitor) -> object:
+    resource = monitor.get("unit", "u")
+    return None if resource is None else resource.published
+
+
 def test_a_resource_is_known_by_its_id_whatever_is_in_its_path(settings: Settings) -> None:
     async def main() -> None:
         etcd = MemoryEtcd()
@@ -73,10 +79,10 @@ def test_a_resource_is_known_by_its_id_whatever_is_in_its_path(settings: Setting
         etcd.txn(unit("r1", "frozen"))
         async with etcd.monitor(settings) as monitor:
             await etcd.wait(LIVE.format("r1", "u"), record(), timeout=TOLD_WITHIN)
-            await anyio.sleep(TOLD_WITHIN)  # the monitor is told that its write was taken
+            await until(lambda: published(monitor) == record(), TOLD_WITHIN)  # once the answer to the write has come
             resource = monitor.get("unit", "u")
             assert resource is not None
-            assert (resource.id, resource.published) == ("u", record())
+            assert resource.id == "u"
             assert [each.id for each in monitor.resources()] == ["frozen", "u"]
             assert monitor.roll.find() == [("unit", "frozen"), ("unit", "u")]
             assert [change.id for change in monitor.history()] == []
@@ -133,12 +139,32 @@ def test_a_state_whose_path_a_missing_config_would_tell_is_a_problem_that_heals(
         etcd = MemoryEtcd()
         etcd.txn(reader() | {LIVE.format("r1", "u"): site.UP})
         async with etcd.monitor(settings) as monitor:
-            words = "unit 'u' has no config, which would tell where its state is"
+            words = "unit 'u' has no config, which the key of its state depends on"
             await until(lambda: ("reader/r", words) in list(monitor.problems()), TOLD_WITHIN)
             etcd.txn(unit("r1"))
             await etcd.wait(READER_RECORD, {"below": "UP", "version": 1}, timeout=TOLD_WITHIN)
             etcd.delete(UNITS.format("r1", "u"))
             await until(lambda: ("reader/r", words) in list(monitor.problems()), TOLD_WITHIN)
+
+    run(main)
+
+
+def test_a_state_of_a_type_whose_keys_are_unknown_is_a_problem(settings: Settings) -> None:
+    async def main() -> None:
+        etcd = MemoryEtcd()
+        text = "below: {type: etcd_reader, etcd_type: hidden, etcd_id: h}\n"
+        etcd.txn(site.template("reader_monitoring", text, {}) | {READER: site.envelope({})})
+        path = {"field": "x", "path": [{"id": "hidden_id", "type": "hidden"}]}
+        etcd.txn(site.template("follower_monitoring", text, {"x": path}))
+        etcd.put("/config/v2.0/followers/f", site.envelope({"hidden_id": "h"}))
+        etcd.txn(site.template("hidden_monitoring", text, {}))
+        async with etcd.monitor(settings) as monitor:
+            await monitor.synced()
+            problems = dict(monitor.problems())
+            words = "schema hidden: sync_key_template '/v1.0/{{a}}/{{b}}': it has no {{id}}, so a key does not"
+            assert problems["reader/r"].startswith(words)
+            assert problems["follower/f"].startswith(f"parameter 'x': {words}")
+            assert problems["template hidden_monitoring"].startswith(words)
 
     run(main)
 
@@ -198,8 +224,8 @@ def something(random: Random, version: int) -> tuple[dict[str, Any], list[str]]:
     return random.choice(changes)
 
 
-def told(monitor: HaMonitor) -> list[Any]:
-    """Give what is said of all resources; of a version that can't be read, the last one stays beside the problem."""
+def described(monitor: HaMonitor) -> list[Any]:
+    """Return all resources, without the versions of those with a problem, which may be of the last valid config."""
     return [
         (
             each.type,
@@ -227,10 +253,10 @@ def test_whatever_comes_goes_and_moves_all_is_as_a_fresh_monitor_has_it(seed: in
                     etcd.cancel_watches()
             etcd.txn(unit_template())
             await anyio.sleep(150)
-            ended = etcd.items("/monitoring"), told(monitor)
+            ended = etcd.items("/monitoring"), described(monitor)
         async with etcd.monitor(settings) as fresh:
             await fresh.synced()
             await anyio.sleep(150)
-            assert ended == (etcd.items("/monitoring"), told(fresh))
+            assert ended == (etcd.items("/monitoring"), described(fresh))
 
     run(main)
