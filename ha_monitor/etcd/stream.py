@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 QUEUED_REPLIES = 4
 """Replies that wait for a watch before the stream is read no further. Chosen: a reply may hold 1,000 revisions."""
 
+STORM = 16
+"""Replies that have to wait for a watch until they are taken as one. Chosen: a busy moment of the loop leaves a few
+behind, a key that flips faster than its readers are evaluated leaves more and more."""
+
 MERGED_REPLIES = 1_000
 """Replies that a watch takes at once where they have come already. Chosen: as many as the revisions of a batch."""
 
@@ -253,9 +257,14 @@ class Watch:
         return await self.stream.next(self)
 
     def read_ready(self) -> Sequence[rpc.WatchResponse]:
-        """Give the replies with events that have come already, in their order, without waiting for any."""
+        """Give the replies with events that have come already, in their order, without waiting for any.
+
+        None while they are few: each of those may be a change of its own that a client is to be told of.
+        """
         replies = self.replies
         self.stream.read_ready(self)
+        if len(replies) < STORM:
+            return ()
         ready: list[rpc.WatchResponse] = []
         while replies and replies[0].events and len(ready) < MERGED_REPLIES:
             ready.append(replies.popleft())

@@ -12,7 +12,7 @@ import pytest
 from aetcd import rpc
 
 from ha_monitor.errors import EtcdDenied, EtcdRefused, EtcdTokenInvalid, EtcdUnavailable
-from ha_monitor.etcd.stream import QUEUED_REPLIES
+from ha_monitor.etcd.stream import QUEUED_REPLIES, STORM
 from ha_monitor.etcd.stream_pool import STREAMS, StreamPool, stream_limit
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ class Call:
             await self._news.wait()
         self.read_count += 1
         return self.replies.popleft()
+
+    def read_ready(self) -> Any:
+        return self.replies.popleft() if self.replies else None
 
     def cancel(self) -> bool:
         self.cancelled = True
@@ -146,6 +149,19 @@ async def test_a_watch_that_is_slow_holds_up_the_stream_and_not_the_memory() -> 
             assert not slow.stream.is_read, "what is not read is no silence of the server"
             assert [revisions(await slow.read()) for _ in range(100)] == [[revision] for revision in range(100)]
         assert revisions(got[0]) == [1000]
+
+
+async def test_replies_that_wait_are_taken_one_by_one_until_they_are_many() -> None:
+    """Taken as one, a change and its undoing would come to nothing, and no client be told of either."""
+    server = Server()
+    async with server.pool.watch(b"/a/") as watch:
+        await server.grant(watch)
+        for revision in range(STORM):
+            server.calls[0].say(1, revision)
+        assert revisions(await watch.read()) == [0]
+        assert watch.read_ready() == ()
+        server.calls[0].say(1, STORM)
+        assert [revisions(reply) for reply in watch.read_ready()] == [[number] for number in range(1, STORM + 1)]
 
 
 async def test_progress_that_nobody_took_is_kept_once() -> None:
