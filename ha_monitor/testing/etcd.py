@@ -11,14 +11,12 @@ from ha_monitor.testing.faults import Faults
 from ha_monitor.testing.node import CLUSTER_ID
 from ha_monitor.testing.server import Server
 from ha_monitor.testing.stubs import MemoryStubs
+from ha_monitor.testing.versions import NEWEST
 
 if TYPE_CHECKING:
     from ha_monitor.clock import Clock
     from ha_monitor.etcd.connection import Access
     from ha_monitor.testing.access import TokenKind
-
-VERSION = "3.5.21"
-"""The version that it is by default."""
 
 
 class MemoryEtcd(Faults):
@@ -38,7 +36,7 @@ class MemoryEtcd(Faults):
         self,
         *,
         clock: Clock | None = None,
-        version: str = VERSION,
+        version: str = NEWEST,
         token: TokenKind = "simple",  # noqa: S107 - a kind, no secret
         cluster_id: int = CLUSTER_ID,
         answers_progress: bool = True,

@@ -11,6 +11,12 @@ from typing import NamedTuple
 
 _Release = tuple[int, int, int]
 
+OLDEST = "3.4.23"
+"""The oldest release that is supported, and that ``make matrix`` runs."""
+
+NEWEST = "3.7.3"
+"""The newest, which the etcd in memory is by default."""
+
 
 class MayAsk(Enum):
     """Who may make a call of the Maintenance service while auth is enabled."""

@@ -9,6 +9,7 @@ import pytest
 
 from ha_monitor.etcd.connection import Access, dial
 from ha_monitor.testing import MemoryEtcd
+from ha_monitor.testing.versions import NEWEST, OLDEST
 from tests.testing.sides import version_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
 def etcd_version(etcd_server: Etcd) -> str:
     """Give the version of the real etcd: the one in memory is of the same."""
     return version_of(etcd_server)
+
+
+@pytest.fixture(params=[OLDEST, NEWEST])
+def version(request: pytest.FixtureRequest) -> str:
+    """Give the versions of an etcd in memory that a monitor is run on."""
+    return str(request.param)
 
 
 @pytest.fixture(params=["real", "memory"])

@@ -8,6 +8,7 @@ import anyio
 
 from ha_monitor import Settings
 from ha_monitor.testing import MemoryEtcd
+from ha_monitor.testing.versions import NEWEST
 from tests.support import site
 from tests.support.oracle import differences
 
@@ -28,8 +29,8 @@ STATE_TIMEOUT = 60.0
 class Fleet:
     """Pairs 0, 1 and 2 with a gateway above the first, in an etcd."""
 
-    def __init__(self, etcd: MemoryEtcd | None = None) -> None:
-        self.etcd = etcd or MemoryEtcd()
+    def __init__(self, version: str = NEWEST, *, etcd: MemoryEtcd | None = None) -> None:
+        self.etcd = etcd or MemoryEtcd(version=version)
         self.pairs = [site.HaInterface(f"ha{number}", f"p{number}", f"s{number}") for number in range(3)]
         keys: dict[str, Any] = site.ha_template() | site.gateway_template()
         for pair in self.pairs:

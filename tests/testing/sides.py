@@ -15,6 +15,7 @@ from aetcd import rpc
 from ha_monitor.etcd.connection import Access, ChannelStubs, dial
 from ha_monitor.testing import MemoryEtcd
 from tests.faults import operate
+from tests.support import snapshots
 from tests.support.etcd import CALL, Etcd
 
 if TYPE_CHECKING:
@@ -67,6 +68,18 @@ class Real:
     @property
     def revision(self) -> int:
         return self._etcd.revision()
+
+    def backup(self) -> Path:
+        return snapshots.save(self._etcd, Path(self._folder.name, "snapshot"))
+
+    def rewind(self, backup: Path, *, cluster_id: int, bump_revision: int = 0) -> None:
+        """Restore a snapshot; the cluster's id is of the tool's making, and stays where it is the one of now."""
+        with operate.channel(self._etcd) as opened:
+            now = rpc.KVStub(opened).Range(rpc.RangeRequest(key=b"/"), timeout=CALL).header.cluster_id
+        token = snapshots.TOKEN if cluster_id == now else "another"
+        self._etcd.kill()
+        snapshots.restore(self._etcd, backup, bump=bump_revision, token=token)
+        self._etcd.start()
 
     def wipe(self) -> None:
         self._etcd.kill()

@@ -78,7 +78,7 @@ async def test_a_publishing_monitor_is_not_ready_even_with_nothing_to_write() ->
 @virtual
 async def test_alarms_are_read_rarely() -> None:
     etcd = CountingEtcd()
-    fleet = Fleet(etcd)
+    fleet = Fleet(etcd=etcd)
     async with fleet.monitor() as monitor:
         await monitor.synced()
         before = etcd.requests
@@ -90,7 +90,7 @@ async def test_alarms_are_read_rarely() -> None:
 @pytest.mark.parametrize("code", [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNIMPLEMENTED], ids=str)
 async def test_an_etcd_that_refuses_its_status_is_used_all_the_same(code: grpc.StatusCode) -> None:
     etcd = CountingEtcd()
-    fleet = Fleet(etcd)
+    fleet = Fleet(etcd=etcd)
     async with fleet.monitor() as monitor:
         await fleet.right()
         connections = etcd.connections

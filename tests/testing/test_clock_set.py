@@ -22,7 +22,7 @@ def test_a_status_file_is_dated_by_the_clock_as_it_was_set(tmp_path: Path) -> No
 
     async def main() -> None:
         clock = LoopClock()
-        fleet = Fleet(MemoryEtcd(clock=clock))
+        fleet = Fleet(etcd=MemoryEtcd(clock=clock))
         async with fleet.monitor() as monitor, anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: keep_status_file(monitor, path, remove=False))
             await monitor.synced()
@@ -40,7 +40,7 @@ def test_a_status_file_is_dated_by_the_clock_as_it_was_set(tmp_path: Path) -> No
 def test_how_long_a_watch_was_not_proven_is_counted_and_not_read_off_the_wall(seconds: float) -> None:
     async def main() -> None:
         clock = LoopClock()
-        fleet = Fleet(MemoryEtcd(clock=clock))
+        fleet = Fleet(etcd=MemoryEtcd(clock=clock))
         async with fleet.monitor() as monitor:
             await monitor.synced()
             fleet.etcd.freeze()

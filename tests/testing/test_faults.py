@@ -54,8 +54,8 @@ def published(monitor: HaMonitor) -> PublishMeasures:
 
 
 @virtual
-async def test_a_state_that_is_gone_fails_after_its_timeout_and_not_before() -> None:
-    fleet = Fleet()
+async def test_a_state_that_is_gone_fails_after_its_timeout_and_not_before(version: str) -> None:
+    fleet = Fleet(version)
     async with fleet.monitor() as monitor:
         await fleet.right()
         fleet.etcd.delete(fleet.pairs[0].primary_state)
@@ -69,8 +69,8 @@ async def test_a_state_that_is_gone_fails_after_its_timeout_and_not_before() -> 
 
 
 @virtual
-async def test_a_record_that_nobody_vouches_for_goes_after_the_same_time() -> None:
-    fleet = Fleet()
+async def test_a_record_that_nobody_vouches_for_goes_after_the_same_time(version: str) -> None:
+    fleet = Fleet(version)
     async with fleet.monitor():
         await fleet.right()
         fleet.etcd.txn(site.template("ha_interface_monitoring", "{% BROKEN %}"))
@@ -81,8 +81,8 @@ async def test_a_record_that_nobody_vouches_for_goes_after_the_same_time() -> No
 
 
 @virtual
-async def test_frozen_for_an_hour_it_says_so_and_is_right_again_after_the_thaw() -> None:
-    fleet = Fleet()
+async def test_frozen_for_an_hour_it_says_so_and_is_right_again_after_the_thaw(version: str) -> None:
+    fleet = Fleet(version)
     async with fleet.monitor() as monitor:
         await fleet.right()
         await ready(monitor)
@@ -102,8 +102,8 @@ async def test_frozen_for_an_hour_it_says_so_and_is_right_again_after_the_thaw()
 
 
 @virtual
-async def test_down_while_things_change_and_history_is_compacted() -> None:
-    fleet = Fleet()
+async def test_down_while_things_change_and_history_is_compacted(version: str) -> None:
+    fleet = Fleet(version)
     async with fleet.monitor() as monitor:
         await fleet.right()
         relists = sum(watch.relists for watch in monitor.measures().watches)
@@ -122,8 +122,8 @@ async def test_down_while_things_change_and_history_is_compacted() -> None:
 
 
 @virtual
-async def test_down_while_things_change_it_resumes_where_it_was() -> None:
-    fleet = Fleet()
+async def test_down_while_things_change_it_resumes_where_it_was(version: str) -> None:
+    fleet = Fleet(version)
     async with fleet.monitor() as monitor:
         await fleet.right()
         for minutes in (0.01, 1, 10):
@@ -137,8 +137,8 @@ async def test_down_while_things_change_it_resumes_where_it_was() -> None:
 
 
 @virtual
-async def test_a_store_that_goes_back_in_time_is_listed_again() -> None:
-    fleet = Fleet()
+async def test_a_store_that_goes_back_in_time_is_listed_again(version: str) -> None:
+    fleet = Fleet(version)
     older = fleet.etcd.backup()
     async with fleet.monitor() as monitor:
         await fleet.right()
@@ -159,8 +159,8 @@ async def test_a_store_that_goes_back_in_time_is_listed_again() -> None:
 
 
 @virtual
-async def test_a_store_that_went_back_and_has_overtaken_what_it_was_before_we_hear_of_it_again() -> None:
-    fleet = Fleet()
+async def test_a_store_that_went_back_and_has_overtaken_what_it_was_before_we_hear_of_it_again(version: str) -> None:
+    fleet = Fleet(version)
     older = fleet.etcd.backup()
     async with fleet.monitor():
         await fleet.right()
@@ -176,9 +176,9 @@ async def test_a_store_that_went_back_and_has_overtaken_what_it_was_before_we_he
 
 
 @virtual
-async def test_a_store_that_has_overtaken_what_it_was_by_the_next_call() -> None:
+async def test_a_store_that_has_overtaken_what_it_was_by_the_next_call(version: str) -> None:
     """No call fails, and the stubs know nothing of connections: all that is noticed is the end of the watches."""
-    fleet = Fleet()
+    fleet = Fleet(version)
     older = fleet.etcd.backup()
     async with fleet.monitor():
         await fleet.right()
@@ -191,8 +191,8 @@ async def test_a_store_that_has_overtaken_what_it_was_by_the_next_call() -> None
 
 
 @virtual
-async def test_a_history_that_differs_in_a_value_alone() -> None:
-    fleet = Fleet()
+async def test_a_history_that_differs_in_a_value_alone(version: str) -> None:
+    fleet = Fleet(version)
     async with fleet.monitor() as monitor:
         await fleet.right()
         older = fleet.etcd.backup()
@@ -209,8 +209,8 @@ async def test_a_history_that_differs_in_a_value_alone() -> None:
 
 
 @virtual
-async def test_a_store_that_was_wiped_and_filled_again() -> None:
-    fleet = Fleet()
+async def test_a_store_that_was_wiped_and_filled_again(version: str) -> None:
+    fleet = Fleet(version)
     async with fleet.monitor() as monitor:
         await fleet.right()
         fleet.etcd.wipe()
@@ -222,8 +222,8 @@ async def test_a_store_that_was_wiped_and_filled_again() -> None:
 
 
 @virtual
-async def test_a_lost_quorum_is_told_and_what_went_on_without_us_is_known_afterwards() -> None:
-    fleet = Fleet()
+async def test_a_lost_quorum_is_told_and_what_went_on_without_us_is_known_afterwards(version: str) -> None:
+    fleet = Fleet(version)
     async with fleet.monitor() as monitor:
         await fleet.right()
         fleet.etcd.lose_quorum()
@@ -239,8 +239,8 @@ async def test_a_lost_quorum_is_told_and_what_went_on_without_us_is_known_afterw
 
 
 @virtual
-async def test_a_quorum_that_is_lost_for_a_moment_costs_nothing() -> None:
-    fleet = Fleet()
+async def test_a_quorum_that_is_lost_for_a_moment_costs_nothing(version: str) -> None:
+    fleet = Fleet(version)
     async with fleet.monitor() as monitor:
         await fleet.right()
         streams = [watch.reconnects for watch in monitor.measures().watches]
@@ -254,8 +254,8 @@ async def test_a_quorum_that_is_lost_for_a_moment_costs_nothing() -> None:
 
 
 @virtual
-async def test_watches_that_are_canceled_again_and_again() -> None:
-    fleet = Fleet()
+async def test_watches_that_are_canceled_again_and_again(version: str) -> None:
+    fleet = Fleet(version)
     async with fleet.monitor() as monitor:
         await fleet.right()
         for number, reason in enumerate(("", "etcdserver: mvcc: database closed", "permission denied") * 20):
@@ -267,8 +267,8 @@ async def test_watches_that_are_canceled_again_and_again() -> None:
 
 
 @virtual
-async def test_connections_that_break_under_every_kind_of_call() -> None:
-    fleet = Fleet()
+async def test_connections_that_break_under_every_kind_of_call(version: str) -> None:
+    fleet = Fleet(version)
     async with fleet.monitor() as monitor:
         await fleet.right()
         for number in range(200):
@@ -280,8 +280,8 @@ async def test_connections_that_break_under_every_kind_of_call() -> None:
 
 
 @virtual
-async def test_a_full_disk_is_told_and_what_was_to_be_written_is_written_afterwards() -> None:
-    fleet = Fleet()
+async def test_a_full_disk_is_told_and_what_was_to_be_written_is_written_afterwards(version: str) -> None:
+    fleet = Fleet(version)
     async with fleet.monitor() as monitor:
         await fleet.right()
         fleet.etcd.fill_up()
@@ -313,8 +313,8 @@ def user_settings(folder: Path) -> dict[str, Any]:
 
 
 @virtual
-async def test_tokens_that_end_are_renewed_a_day_long(tmp_path: Path) -> None:
-    fleet = Fleet()
+async def test_tokens_that_end_are_renewed_a_day_long(tmp_path: Path, version: str) -> None:
+    fleet = Fleet(version)
     fleet.etcd.set_user("monitor", "pw", read=["/"], write=["/monitoring/"])
     async with fleet.monitor(**user_settings(tmp_path)) as monitor:
         await fleet.right()
@@ -327,8 +327,8 @@ async def test_tokens_that_end_are_renewed_a_day_long(tmp_path: Path) -> None:
 
 
 @virtual
-async def test_a_password_file_that_is_no_text_is_told_until_it_is(tmp_path: Path) -> None:
-    fleet = Fleet()
+async def test_a_password_file_that_is_no_text_is_told_until_it_is(tmp_path: Path, version: str) -> None:
+    fleet = Fleet(version)
     fleet.etcd.set_user("monitor", "pw", read=["/"], write=["/monitoring/"])
     settings = user_settings(tmp_path)
     async with fleet.monitor(**settings) as monitor:
@@ -348,8 +348,8 @@ async def test_a_password_file_that_is_no_text_is_told_until_it_is(tmp_path: Pat
 
 
 @virtual
-async def test_rights_that_are_taken_away_and_given_back(tmp_path: Path) -> None:
-    fleet = Fleet()
+async def test_rights_that_are_taken_away_and_given_back(tmp_path: Path, version: str) -> None:
+    fleet = Fleet(version)
     fleet.etcd.set_user("monitor", "pw", read=["/"], write=["/monitoring/"])
     async with fleet.monitor(**user_settings(tmp_path)) as monitor:
         await fleet.right()
@@ -368,8 +368,8 @@ async def test_rights_that_are_taken_away_and_given_back(tmp_path: Path) -> None
 
 
 @virtual
-async def test_a_refusal_at_the_start_ends_it(tmp_path: Path) -> None:
-    fleet = Fleet()
+async def test_a_refusal_at_the_start_ends_it(tmp_path: Path, version: str) -> None:
+    fleet = Fleet(version)
     fleet.etcd.set_user("monitor", "other", read=["/"], write=["/"])
 
     async def wait() -> None:
@@ -382,7 +382,7 @@ async def test_a_refusal_at_the_start_ends_it(tmp_path: Path) -> None:
 
 @virtual
 async def test_an_old_server_whose_progress_can_not_be_taken_literally() -> None:
-    fleet = Fleet(MemoryEtcd(version="3.5.1"))
+    fleet = Fleet(etcd=MemoryEtcd(version="3.5.1"))
     async with fleet.monitor() as monitor:
         await fleet.right()
         fleet.etcd.put("/elsewhere", "")
@@ -395,8 +395,37 @@ async def test_an_old_server_whose_progress_can_not_be_taken_literally() -> None
 
 
 @virtual
-async def test_a_member_that_was_silent_for_longer_than_its_lease_is_followed_by_another() -> None:
-    fleet = Fleet()
+async def test_an_etcd_that_answers_no_progress_requests_is_ready_all_the_same(version: str) -> None:
+    fleet = Fleet(etcd=MemoryEtcd(version=version, answers_progress=False))
+    async with fleet.monitor() as monitor:
+        await fleet.right()
+        await ready(monitor)
+        for _ in range(120):
+            await anyio.sleep(5)
+            assert monitor.readiness().ready, monitor.readiness()
+        assert not any(watch.relists for watch in monitor.measures().watches)
+        fleet.flip(0)
+        await fleet.etcd.wait(fleet.pairs[0].record, site.record("DOWN"), timeout=1.0)
+
+
+@virtual
+async def test_events_that_are_held_back_make_it_unready_and_are_taken_afterwards() -> None:
+    fleet = Fleet()  # one that answers progress out of turn holds no events back for longer than CATCH_UP_EVERY
+    async with fleet.monitor() as monitor:
+        await fleet.right()
+        await ready(monitor)
+        fleet.etcd.hold_events()
+        fleet.flip(0)
+        await unready(monitor)
+        fleet.etcd.release_events()
+        await ready(monitor)
+        assert primary(monitor) is Status.DOWN
+        await fleet.right()
+
+
+@virtual
+async def test_a_member_that_was_silent_for_longer_than_its_lease_is_followed_by_another(version: str) -> None:
+    fleet = Fleet(version)
     settings = {"group": "edge", "shards": 2, "lease_ttl": 10.0}
     async with fleet.monitor(**settings) as one:
         await ready(one)
@@ -460,9 +489,9 @@ async def test_settings_that_a_monitor_is_made_with_are_kept() -> None:
 
 @virtual
 async def test_a_freeze_that_is_over_leaves_nothing_behind_once_the_monitor_has_ended(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
-    fleet = Fleet()
+    fleet = Fleet(version)
     clock = fleet.etcd.clock
     fleet.etcd.put(f"{MAINTENANCE}/ha_interface/ha0", {"until": clock.time() + 600})
     fleet.etcd.put(f"{MAINTENANCE}/ha_interface/ha1", {"until": clock.time() - 600})
@@ -477,7 +506,7 @@ async def test_a_freeze_that_is_over_leaves_nothing_behind_once_the_monitor_has_
 @virtual
 async def test_a_freeze_ends_though_the_clock_was_set_back_meanwhile() -> None:
     clock = LoopClock()
-    fleet = Fleet(MemoryEtcd(clock=clock))
+    fleet = Fleet(etcd=MemoryEtcd(clock=clock))
     pair = fleet.pairs[0]
     until_then = clock.time() + 600
     clock.set(until_then + 7200)  # a machine that nobody has told the time yet

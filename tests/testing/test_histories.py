@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ha_monitor import Settings
 from ha_monitor.testing import Backup, MemoryEtcd, run
+from ha_monitor.testing.versions import NEWEST, OLDEST
 from tests.property.test_history import keys_to_delete, puts
 from tests.support import site
 from tests.support.oracle import differences
@@ -31,6 +32,7 @@ WRITTEN_SINCE = 200
 """Revisions that a store goes back by at the least: one that has overtaken what it was before it is noticed looks like
 it (``test_a_store_that_went_back_and_has_overtaken_what_it_was_before_we_hear_of_it_again``)."""
 
+versions = st.sampled_from([OLDEST, NEWEST])
 pauses = st.sampled_from([0.0, 0.0, 0.0003, 0.02, 1.0, 3.0, 12.0, 70.0])
 changes = st.tuples(st.lists(puts, max_size=3), st.lists(keys_to_delete, max_size=2))
 faults = st.sampled_from(
@@ -51,8 +53,8 @@ steps = st.one_of(
 class Operated:
     """An etcd with its keys and its bad luck."""
 
-    def __init__(self) -> None:
-        self.etcd = MemoryEtcd()
+    def __init__(self, version: str) -> None:
+        self.etcd = MemoryEtcd(version=version)
         self.etcd.set_user("monitor", "pw", read=["/"], write=["/monitoring/", "/ha_monitor/"])
         self.etcd.txn(site.ha_template() | site.gateway_template())
         self._backup: Backup = self.etcd.backup()
@@ -100,8 +102,8 @@ class Operated:
             getattr(self.etcd, self._healing.pop())()
 
 
-async def play(history: Sequence[tuple[str, Any, float]], monitors: int, folder: Path) -> None:
-    operated = Operated()
+async def play(version: str, history: Sequence[tuple[str, Any, float]], monitors: int, folder: Path) -> None:
+    operated = Operated(version)
     (folder / "password").write_text("pw")
     config = Settings(
         state_timeout=5.0,
@@ -128,19 +130,19 @@ async def play(history: Sequence[tuple[str, Any, float]], monitors: int, folder:
 
 
 @settings(max_examples=15)
-@given(st.lists(steps, min_size=1, max_size=15))
+@given(versions, st.lists(steps, min_size=1, max_size=15))
 def test_a_random_history_with_faults_ends_in_what_a_fresh_evaluation_gives(
-    history: list[tuple[str, Any, float]],
+    version: str, history: list[tuple[str, Any, float]]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        run(play, history, 1, Path(folder))
+        run(play, version, history, 1, Path(folder))
 
 
 @settings(max_examples=8)
-@given(st.lists(steps, min_size=1, max_size=10))
-def test_so_it_does_where_two_share_the_work(history: list[tuple[str, Any, float]]) -> None:
+@given(versions, st.lists(steps, min_size=1, max_size=10))
+def test_so_it_does_where_two_share_the_work(version: str, history: list[tuple[str, Any, float]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        run(play, history, 2, Path(folder))
+        run(play, version, history, 2, Path(folder))
 
 
 moves = st.builds(
@@ -166,8 +168,8 @@ on_and_on = st.one_of(
 )
 
 
-async def play_and_compare_revisions(history: Sequence[tuple[str, Any, float]], folder: Path) -> None:
-    operated = Operated()
+async def play_and_compare_revisions(version: str, history: Sequence[tuple[str, Any, float]], folder: Path) -> None:
+    operated = Operated(version)
     (folder / "password").write_text("pw")
     config = Settings(
         state_timeout=5.0, etcd_user="monitor", etcd_password_file=folder / "password", on_blind="unknown"
@@ -189,7 +191,9 @@ async def play_and_compare_revisions(history: Sequence[tuple[str, Any, float]], 
 
 
 @settings(max_examples=15)
-@given(st.lists(on_and_on, min_size=1, max_size=15))
-def test_the_revision_of_what_is_told_of_an_entry_never_goes_back(history: list[tuple[str, Any, float]]) -> None:
+@given(versions, st.lists(on_and_on, min_size=1, max_size=15))
+def test_the_revision_of_what_is_told_of_an_entry_never_goes_back(
+    version: str, history: list[tuple[str, Any, float]]
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        run(play_and_compare_revisions, history, Path(folder))
+        run(play_and_compare_revisions, version, history, Path(folder))

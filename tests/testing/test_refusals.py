@@ -58,7 +58,7 @@ class Counted(MemoryEtcd):
 @virtual
 async def test_a_type_that_may_not_be_written_holds_up_no_other(tmp_path: Path) -> None:
     etcd = Counted()
-    fleet = Fleet(etcd)
+    fleet = Fleet(etcd=etcd)
     etcd.allow("/")
     async with fleet.monitor(**user_settings(tmp_path)) as monitor:
         await fleet.right()
@@ -121,7 +121,7 @@ async def test_writes_that_are_refused_before_all_is_evaluated_end_nothing(
 ) -> None:
     """In a large site, what is evaluated first is published while the others still wait."""
     etcd = Counted()
-    fleet = Fleet(etcd)
+    fleet = Fleet(etcd=etcd)
     etcd.allow()
     with monkeypatch.context() as patched:
         patched.setattr(Evaluating, "idle", property(lambda _: False))
@@ -140,7 +140,7 @@ async def test_a_busy_site_that_may_write_nothing_logs_few_lines_and_the_end_onc
 ) -> None:
     caplog.set_level("INFO", "ha_monitor")
     etcd = Counted()
-    fleet = Fleet(etcd)
+    fleet = Fleet(etcd=etcd)
     etcd.allow("/")
     async with fleet.monitor(**user_settings(tmp_path)):
         await fleet.right()
@@ -185,7 +185,7 @@ async def test_a_full_disk_in_a_busy_site_is_a_few_lines_too(caplog: pytest.LogC
 @virtual
 async def test_a_record_that_is_refused_and_no_longer_wanted_is_no_fault(tmp_path: Path) -> None:
     etcd = Counted()
-    fleet = Fleet(etcd)
+    fleet = Fleet(etcd=etcd)
     etcd.allow("/")
     async with fleet.monitor(**user_settings(tmp_path)) as monitor:
         await fleet.right()

@@ -44,7 +44,7 @@ def test_a_file_that_is_slow_to_write_is_dated_between_its_writes(tmp_path: Path
 
     async def main() -> None:
         clock = LoopClock()
-        fleet = Fleet(MemoryEtcd(clock=clock))
+        fleet = Fleet(etcd=MemoryEtcd(clock=clock))
         async with fleet.monitor() as monitor, anyio.create_task_group() as tasks:
             await monitor.synced()
             await anyio.sleep(10.0)  # all is published

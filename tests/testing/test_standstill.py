@@ -54,7 +54,7 @@ def in_a_loop_that_freezes(main: Callable[[], Awaitable[None]]) -> None:
 
 @pytest.fixture(params=["3.5.1", "3.5.9"], ids=["progress overtakes", "progress in line"])
 def fleet(request: pytest.FixtureRequest) -> Fleet:
-    return Fleet(HeldBack(version=request.param))
+    return Fleet(etcd=HeldBack(version=request.param))
 
 
 @pytest.mark.parametrize(
