@@ -15,6 +15,7 @@ from ha_monitor.errors import (
     EtcdUnavailable,
     GroupRefused,
     HaMonitorError,
+    RevisionTimeout,
     SettingsError,
 )
 from ha_monitor.model import Change, EntryStatus, GroupStatus, Readiness, Resource, Resync, Status
@@ -38,6 +39,7 @@ __all__ = [
     "Readiness",
     "Resource",
     "Resync",
+    "RevisionTimeout",
     "Settings",
     "SettingsError",
     "Status",

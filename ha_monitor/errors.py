@@ -61,5 +61,16 @@ class GroupRefused(HaMonitorError):
     """The members of the group share another number of shards. Ends a start; retried where it was a member before."""
 
 
+class RevisionTimeout(HaMonitorError):
+    """The answers did not reach the revision asked for in the given time; the text says how far they are. Retryable.
+
+    ``reached`` is the revision that they are consistent up to; 0 before everything was evaluated once.
+    """
+
+    def __init__(self, words: str, reached: int) -> None:
+        super().__init__(words)
+        self.reached = reached
+
+
 class Problem(Exception):
     """Why a template or a resource can't be rendered, in words for the page; healed by a change of a key."""

@@ -43,6 +43,15 @@ class WatchMeasures:
 
 
 @dataclass(frozen=True, slots=True)
+class TypeMeasures:
+    """How far the answers of one type are behind etcd: ``lag`` is the seconds since they were last confirmed."""
+
+    type: str
+    lag: float
+    revisions: int
+
+
+@dataclass(frozen=True, slots=True)
 class PublishMeasures:
     """What was written: ``latency`` is from the change of a verdict to etcd's answer."""
 
@@ -86,3 +95,4 @@ class Measures:
     blind: Mapping[str, bool]
     maintenance: int
     alarms: Sequence[Alarm]
+    types: Sequence[TypeMeasures]

@@ -12,6 +12,7 @@ import anyio
 from ha_monitor.blind import Blindness
 from ha_monitor.broadcast import QUEUED, Broadcast, Subscription
 from ha_monitor.clock import Clock, SystemClock
+from ha_monitor.consistent import WAIT, ConsistentReads
 from ha_monitor.errors import EtcdCorrupt, EtcdError, EtcdNoSpace, EtcdRefused, GroupRefused
 from ha_monitor.etcd.client import EtcdClient, open_client
 from ha_monitor.etcd.connection import dial
@@ -29,7 +30,7 @@ from ha_monitor.explain.explainer import Explainer, Moment, undated
 from ha_monitor.faultlog import FaultLog, ProblemLog
 from ha_monitor.history import History
 from ha_monitor.maintained import Maintained
-from ha_monitor.measures import Measures, PublishMeasures, WatchMeasures
+from ha_monitor.measures import Measures, PublishMeasures, TypeMeasures, WatchMeasures
 from ha_monitor.membership import MonitorGrounds, open_member
 from ha_monitor.model import Change, Progress, Readiness, Resource
 from ha_monitor.plugins import kinds, load_plugins
@@ -110,6 +111,7 @@ class HaMonitor:
         self._fleet: Fleet
         self._roll: Roll
         self._sight: Sight
+        self._reads: ConsistentReads
         self._blindness: Blindness
         self._maintained = Maintained(settings.keyspace.maintenance, self._clock, self._maintenance_changed)
         self._templates: Templates
@@ -199,6 +201,9 @@ class HaMonitor:
         )
         self._fleet.freshness = lambda family: self._watches.proof(family.prefixes)
         self._sight = Sight(self._watches, self._pulse, clock, settings)
+        self._reads = ConsistentReads(
+            self._fleet.families, self._watches, self._pulse, self._synced.is_set, settings.keyspace.maintenance
+        )
         self._blindness = Blindness(lambda: self._fleet.families, self._sight, clock, self._tell)
         if settings.maintenance_prefix:
             self._watches.follow(self._maintained.view)
@@ -369,6 +374,32 @@ class HaMonitor:
         """The etcd revision up to which every answer is known to be right."""
         return self._watches.revision
 
+    def reached(self, type_: str | None = None) -> int:
+        """Give the etcd revision that the answers of a type, or of all, are consistent up to.
+
+        Changes that wait to be evaluated hold it back. 0 before everything was evaluated once, and while a watch that
+        the answers depend on has not caught up.
+        """
+        return self._reads.reached(type_)
+
+    async def at(self, revision: int, type_: str | None = None, timeout: float = WAIT) -> int:
+        """Wait until the answers of a type, or of all, include every change up to a revision; give :meth:`reached`.
+
+        No other task runs between its return and an answer that is read without another ``await``.
+
+        :param timeout: seconds; then :class:`~ha_monitor.errors.RevisionTimeout` is raised.
+        """
+        return await self._reads.wait(revision, type_, timeout, newest=False)
+
+    async def consistent(self, type_: str | None = None, timeout: float = WAIT, *, least: int = 0) -> int:
+        """Read etcd's revision linearizably, then wait for it as :meth:`at` does: what is read next is as of now.
+
+        :param timeout: seconds for both; then, and where etcd is unreachable for as long,
+            :class:`~ha_monitor.errors.RevisionTimeout` is raised.
+        :param least: wait for this revision as well.
+        """
+        return await self._reads.wait(least, type_, timeout, newest=True)
+
     @property
     def proven_at(self) -> float:
         """When that was last proven, in seconds since the epoch; 0 before the first time."""
@@ -459,12 +490,16 @@ class HaMonitor:
         publish = None
         if publisher is not None:
             publish = PublishMeasures(publisher.published, publisher.failures, publisher.pending, publisher.latency)
-        families = sorted(self._fleet.families.items())
+        seen = {type_: self._sight.of(family) for type_, family in sorted(self._fleet.families.items())}
         return Measures(
             self._watches.revision, watches, publish, dict(self._fleet.transitions), self._roll.problems(),
-            blind={type_: self._sight.of(family).instead is not None for type_, family in families},
+            blind={type_: each.instead is not None for type_, each in seen.items()},
             maintenance=sum(self._unit(type_, id_) is not None for type_, id_ in self._maintained.frozen),
             alarms=sorted(self._alarms.raised),
+            types=[
+                TypeMeasures(type_, each.doubt, max(self._pulse.revision - each.revision, 0))
+                for type_, each in seen.items()
+            ],
         )  # fmt: skip
 
     @property

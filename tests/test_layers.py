@@ -22,7 +22,7 @@ FLOORS = (
     ("settings", "plugins"),
     ("evaluate",),
     ("publish", "sight"),
-    ("show", "roll", "blind", "maintained", "group"),
+    ("show", "roll", "blind", "consistent", "maintained", "group"),
     ("explain", "membership"),
     ("monitor",),
     ("demo", "hooks", "plan", "statusfile", "testing", "web"),

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from ha_monitor.cli.explained import show
 from ha_monitor.cli.once import QUIET_BUT_PUBLISH, data_option, snapshot
 from ha_monitor.cli.options import settings_options
-from ha_monitor.cli.remote import Absent, remote, token_option, url_option
+from ha_monitor.cli.remote import Absent, consistent_option, remote, token_option, url_option
 from ha_monitor.cli.table import console_here
 from ha_monitor.monitor import HaMonitor
 from ha_monitor.text import legible
@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 @token_option
 @settings_options(without=QUIET_BUT_PUBLISH)
 @data_option
+@consistent_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def explain(
     type_: str, id_: str, url: str, token_file: Path | None, settings: Settings, data: TextIOWrapper | None,
-    *, as_json: bool,
+    *, consistent: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Tell why a resource is what it is: config, parameters, entries, states, verdict, record; nothing is written.
 
@@ -50,8 +51,10 @@ def explain(
         if not segment or "/" in segment:
             raise Absent(f"there is no {type_} {id_}: type and id are one path segment each")
     if _asks_a_monitor(data):
-        told = anyio.run(_remote, url, token_file, type_, id_)
-    else:
+        told = anyio.run(_remote, url, token_file, type_, id_, consistent)
+    elif consistent and data is not None:
+        raise click.UsageError("--consistent asks etcd for its revision, --data asks no etcd: give one of them")
+    else:  # an etcd is read as of now
         told = anyio.run(_here, settings, data, type_, id_)
     if as_json:
         click.echo(msgspec.json.format(encode(told), indent=2))
@@ -75,8 +78,8 @@ def _asks_a_monitor(data: TextIOWrapper | None) -> bool:
     return "url" in given or (not given and data is None)
 
 
-async def _remote(url: str, token_file: Path | None, type_: str, id_: str) -> Explanation:
-    async with remote(url, token_file) as monitor:
+async def _remote(url: str, token_file: Path | None, type_: str, id_: str, consistent: bool) -> Explanation:
+    async with remote(url, token_file, consistent=consistent) as monitor:
         return await monitor.explain(type_, id_)
 
 

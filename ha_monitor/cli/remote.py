@@ -10,6 +10,7 @@ from urllib.parse import quote
 import click
 import msgspec
 
+from ha_monitor.cli import REFUSED
 from ha_monitor.errors import SettingsError
 from ha_monitor.text import local_time
 from ha_monitor.transition import Transition
@@ -39,6 +40,12 @@ url_option = click.option(
     metavar="URL",
     help="Where the monitor answers.",
 )
+consistent_option = click.option(
+    "--consistent",
+    is_flag=True,
+    help="Have an answer as of now: the monitor reads etcd's revision first and waits for it. Exit code 3 where it is"
+    " not there within 5 s.",
+)
 token_option = click.option(
     "--http-token-file",
     "token_file",
@@ -55,6 +62,12 @@ class Unreachable(click.ClickException):
 
 class Absent(click.ClickException):
     """There is no such resource. Exit code 1."""
+
+
+class NotConsistent(click.ClickException):
+    """The monitor has no answer as of now: etcd is unreachable for it, or it is behind. Exit code 3."""
+
+    exit_code = REFUSED
 
 
 class Look(NamedTuple):
@@ -94,14 +107,19 @@ class Look(NamedTuple):
 class Remote:
     """Asks one monitor."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, *, consistent: bool = False) -> None:
+        """Prepare.
+
+        :param consistent: have each answer as of now; :class:`NotConsistent` is raised where that can't be had.
+        """
         self._client = client
+        self._as_of: Query = {"consistent": 1} if consistent else {}
 
     async def look(self, query: Query) -> Look:
         """Give its state and the resources that are asked for, what is not healthy first."""
+        shown = await self._ask("/api/v1/resources", shapes.Resources, {**query, **self._as_of, "order": "health"})
         ready = await self._ask("/readyz", shapes.Ready)
         map_ = await self._ask("/api/v1/map", shapes.Map)
-        shown = await self._ask("/api/v1/resources", shapes.Resources, {**query, "order": "health"})
         group = await self._ask("/api/v1/group", shapes.Group)
         wanted, types = str(query.get("type") or ""), tuple(each.type for each in map_.types)
         letters = "".join(each.codes for each in map_.types if wanted in ("", each.type))
@@ -109,8 +127,8 @@ class Remote:
 
     async def everything(self, query: Query) -> Look:
         """Give all resources that are asked for, by type and id."""
+        found = await self._ask("/api/v1/resources", shapes.Resources, {**query, **self._as_of, "limit": _PAGE})
         ready = await self._ask("/readyz", shapes.Ready)
-        found = await self._ask("/api/v1/resources", shapes.Resources, {**query, "limit": _PAGE})
         cursor = found.cursor
         while cursor is not None:
             page = await self._ask("/api/v1/resources", shapes.Resources, {**query, "limit": _PAGE, "cursor": cursor})
@@ -122,7 +140,7 @@ class Remote:
         """Have it explain a resource; raises :class:`Absent` where it knows of none."""
         path = f"/api/v1/explain/{_segment(type_)}/{_segment(id_)}"
         with self._in_words():
-            answer = await self._client.get(path)
+            answer = await self._client.get(path, params=self._as_of)
             if answer.status_code == 404:
                 raise Absent(msgspec.json.decode(answer.content, type=shapes.Failure).error)
             if answer.status_code != 200:
@@ -158,11 +176,13 @@ class Remote:
                 raise self._refused(answer)
             return msgspec.json.decode(answer.content, type=shape)
 
-    def _refused(self, answer: httpx.Response) -> Unreachable:
+    def _refused(self, answer: httpx.Response) -> click.ClickException:
         try:
             words = msgspec.json.decode(answer.content, type=shapes.Failure).error
         except msgspec.DecodeError:
             words = "it is no ha-monitor"
+        if answer.status_code == 504 and self._as_of:
+            return NotConsistent(f"{self._client.base_url} has no consistent answer: {words}")
         hint = "; --http-token-file names the file with the token" if answer.status_code == 401 else ""
         return Unreachable(f"{self._client.base_url} answers {answer.status_code}: {words}{hint}")
 
@@ -184,8 +204,11 @@ class Remote:
 
 
 @contextlib.asynccontextmanager
-async def remote(url: str, token_file: Path | None) -> AsyncIterator[Remote]:
-    """Give the monitor at a URL. Raises ``click.UsageError`` where URL, token file or environment can't be used."""
+async def remote(url: str, token_file: Path | None, *, consistent: bool = False) -> AsyncIterator[Remote]:
+    """Give the monitor at a URL. Raises ``click.UsageError`` where URL, token file or environment can't be used.
+
+    :param consistent: as :class:`Remote` has it.
+    """
     try:
         import httpx
         import httpx_sse  # noqa: F401 - used later; what is missing is told of now
@@ -208,7 +231,7 @@ async def remote(url: str, token_file: Path | None) -> AsyncIterator[Remote]:
     except SettingsError as error:
         raise click.UsageError(f"--url {url}: {error}") from error
     async with client:
-        yield Remote(client)
+        yield Remote(client, consistent=consistent)
 
 
 def _segment(text: str) -> str:

@@ -10,7 +10,7 @@ import anyio
 import click
 import msgspec
 
-from ha_monitor.cli.remote import remote, token_option, url_option
+from ha_monitor.cli.remote import consistent_option, remote, token_option, url_option
 from ha_monitor.cli.table import board, console_here, print_trimmed
 from ha_monitor.cli.watch import watch_lines, watch_live
 from ha_monitor.text import local_time
@@ -38,17 +38,20 @@ if TYPE_CHECKING:
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="Lines of the table, at the most."
 )
+@consistent_option
 @click.option("--watch", is_flag=True, help="Go on: the table live, with what changed last on top.")
 @click.option("--json", "as_json", is_flag=True,
               help="Print all of it as JSON; with --watch, a line for each change.")  # fmt: skip
 def status(
     url: str, token_file: Path | None, type_: str, status: str | None, search: str, limit: int,
-    *, watch: bool, as_json: bool,
+    *, consistent: bool, watch: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Show a running monitor's resources, what is not healthy first.
 
     Exit code 1 where the monitor gives no answer.
     """
+    if watch and consistent:
+        raise click.UsageError("--consistent is for one answer, --watch goes on: give one of them")
     query: Query = {"type": type_, "status": status or "", "q": search}
     shows: dict[tuple[bool, bool], _Show] = {
         (False, False): _once,
@@ -57,14 +60,14 @@ def status(
         (True, True): functools.partial(watch_lines, as_json=True),
     }
     show = shows[watch, as_json]
-    anyio.run(_run, url, token_file, show, query if as_json else {**query, "limit": limit})
+    anyio.run(_run, url, token_file, consistent, show, query if as_json else {**query, "limit": limit})
 
 
-async def _run(url: str, token_file: Path | None, show: _Show, query: Query) -> None:
+async def _run(url: str, token_file: Path | None, consistent: bool, show: _Show, query: Query) -> None:
     """Show it, to the end or until a signal."""
     fault: BaseException | None = None
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with remote(url, token_file) as monitor, anyio.create_task_group() as tasks:
+        async with remote(url, token_file, consistent=consistent) as monitor, anyio.create_task_group() as tasks:
 
             async def stop() -> None:
                 async for _ in signals:

@@ -225,7 +225,9 @@ class Templates:
             if self._with_records:
                 records = self._watches.states(self._keyspace.records(type_), self._read_record)
             family = self._fleet.families[type_] = Family(type_, configs, records)
+            assert self._view is not None  # noqa: S101 - only the view calls, once followed
             family.templates = self._view
+            family.prefixes.add(self._view.prefix)
             if self._with_records and self._keyspace.worker_state_root:
                 family.worker_states = self._watches.worker_states(self._keyspace.worker_states(type_))
         sharing = self._sharing(family.configs.prefix, type_)

@@ -108,6 +108,9 @@ class FixedKeys:
         """Give none: nothing is fed."""
         return iter(())
 
+    async def read(self) -> None:
+        """Return at once: ``revision`` is the newest there is."""
+
     async def run(self) -> None:
         """List what is asked for, until cancelled."""
         while True:

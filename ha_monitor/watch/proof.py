@@ -16,6 +16,10 @@ _PENDING = 16
 behind has been stale for half a minute; it only counts as older than it is until it reaches one of these."""
 
 
+_APART = 1.0
+"""Seconds between two of those that are kept, at least: consistent reads may ask for hundreds in a second."""
+
+
 class Reading(NamedTuple):
     """The store's revision, by a linearizable read; when that was sent, in seconds since the epoch and monotonic."""
 
@@ -42,7 +46,7 @@ class Freshness:
         """Note a read, and up to which revision the watch is right already."""
         if reading.revision <= reached:
             self._prove(reading)
-        else:
+        elif not self._pending or reading.sent - self._pending[-1].sent >= _APART:
             self._pending.append(reading)
 
     def reached(self, revision: int) -> None:

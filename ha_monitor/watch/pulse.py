@@ -100,6 +100,10 @@ class Pulse:
         self._wanted = 0
         """The revision up to which somebody waits for every watch to be proven right."""
         self._called = anyio.Event()
+        self._sent = self._read = 0
+        """How many probes were sent, and which of them was the last to be answered."""
+        self._is_asked_to_read = False
+        self._was_read = anyio.Event()
         self._client = client
         self._clock = clock
         self._key = key.encode()
@@ -119,21 +123,19 @@ class Pulse:
 
     async def run(self) -> None:
         """Ask until cancelled. Raises only what ``on_fault`` raises."""
-        next_probe = asked_at = 0.0
+        next_probe = next_confirm = 0.0
         while True:
-            if self._called.is_set():
-                self._called = anyio.Event()
-                await anyio.sleep(max(0.0, asked_at + CATCH_UP_EVERY - self._clock.monotonic()))
-            beat = self._clock.monotonic() >= next_probe
-            if beat:
+            self._called = anyio.Event()
+            if self._clock.monotonic() >= next_probe or (self._is_asked_to_read and self.heard):
                 pause = await self._probe()
                 next_probe = self._clock.monotonic() + pause
-            asked_at = self._clock.monotonic()
-            if self.heard:
-                await self._confirm()
+            if self._clock.monotonic() >= next_confirm:
+                next_confirm = self._clock.monotonic() + CATCH_UP_EVERY
+                if self.heard:
+                    await self._confirm()
             hurry = any(self._is_late(feed) for feed in self._feeds())
-            left = max(0.0, next_probe - self._clock.monotonic())  # a process that was frozen is late
-            with anyio.move_on_after(min(left, CATCH_UP_EVERY) if hurry else left):
+            until = min(next_probe, next_confirm) if hurry else next_probe
+            with anyio.move_on_after(max(0.0, until - self._clock.monotonic())):  # a process that was frozen is late
                 await self._called.wait()
 
     async def _confirm(self) -> None:
@@ -146,6 +148,17 @@ class Pulse:
     def end(self) -> None:
         """Ask no more: what was heard is of the past."""
         self.heard, self.fault = False, "the monitor has ended"
+
+    async def read(self) -> None:
+        """Wait until a linearizable read that is sent from now on has updated ``revision``.
+
+        All that wait share one read. While etcd is unreachable, the next probe is the next try.
+        """
+        number = self._sent + 1
+        while self._read < number:
+            self._is_asked_to_read = True
+            self._called.set()
+            await self._was_read.wait()
 
     async def prove(self, revision: int) -> None:
         """Wait until every watch is known to be right up to a revision, one that etcd is at already."""
@@ -162,6 +175,8 @@ class Pulse:
         """Ask once; give the pause before the next time."""
         request = rpc.RangeRequest(key=self._key, range_end=range_end(self._key), limit=1, keys_only=True)
         sent = self._clock.time(), self._clock.monotonic()
+        self._sent += 1
+        self._is_asked_to_read = False
         try:
             reply = await self._client.range(request, "probe", PROBE_TIMEOUT)
         except EtcdError as error:
@@ -183,6 +198,9 @@ class Pulse:
         self._failures.reset()
         self._refusals.reset()
         self._refused = 0
+        self._read = self._sent
+        self._was_read.set()
+        self._was_read = anyio.Event()
         return PROBE_EVERY
 
     def _look_at(self, store: StoreId) -> None:

@@ -12,13 +12,14 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from ha_monitor.errors import RevisionTimeout
 from ha_monitor.transition import encode, transition_shape
 from ha_monitor.web import shapes
 from ha_monitor.web.explained import Explanation, explanation_shape
 from ha_monitor.web.shapes import group_shape, resource_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from starlette.requests import Request
 
@@ -46,10 +47,15 @@ class Endpoint:
     answer: Callable[..., tuple[int, Any]]
     not_so: int | None = None
     """The status, other than 200, that the same shape comes with."""
+    wait: Callable[..., Awaitable[None]] | None = None
+    """Called before ``answer``, with the same, where the query asks for a revision: ``None``, it can't."""
 
-    def respond(self, request: Request) -> Response:
-        """Answer a request. Raises ``HTTPException`` for a wrong one."""
-        status, shape = self.answer(checked(request, self.query), **request.path_params)
+    async def respond(self, request: Request) -> Response:
+        """Answer a request. Raises ``HTTPException`` for a wrong one, and for one that waited in vain."""
+        query = checked(request, self.query)
+        if self.wait is not None:
+            await self.wait(query, **request.path_params)
+        status, shape = self.answer(query, **request.path_params)
         return JsonResponse(shape, status)
 
 
@@ -102,18 +108,30 @@ class Api:
             Endpoint("/readyz", shapes.AnyQuery, shapes.Ready, "Every watch is caught up; 503 where not.",
                      self.readyz, not_so=503),
             Endpoint("/probe/{type}/{id}", shapes.ProbeQuery, shapes.Probe,
-                     "Whether a resource is so; 503 where not.", self.probe, not_so=503),
+                     "Whether a resource is so; 503 where not.", self.probe, not_so=503, wait=self.reach),
             Endpoint("/api/v1/resources", shapes.ResourcesQuery, shapes.Resources, "Resources, page by page.",
-                     self.resources),
-            Endpoint("/api/v1/resources/{type}/{id}", shapes.NoQuery, shapes.Resource, "One resource.", self.resource),
-            Endpoint("/api/v1/explain/{type}/{id}", shapes.NoQuery, Explanation, "Why a resource is what it is.",
-                     self.explain),
+                     self.resources, wait=self.reach),
+            Endpoint("/api/v1/resources/{type}/{id}", shapes.ConsistentQuery, shapes.Resource, "One resource.",
+                     self.resource, wait=self.reach),
+            Endpoint("/api/v1/explain/{type}/{id}", shapes.ConsistentQuery, Explanation,
+                     "Why a resource is what it is.", self.explain, wait=self.reach),
             Endpoint("/api/v1/summary", shapes.NoQuery, dict[str, dict[str, int]],
                      "How many resources of each type have which status.", self.summary),
             Endpoint("/api/v1/group", shapes.NoQuery, shapes.Group, "Who shares the work, who has what.", self.group),
             Endpoint("/api/v1/map", shapes.NoQuery, shapes.Map, "All resources, a letter each.", self.map),
             Endpoint("/api/v1/history", shapes.HistoryQuery, shapes.History, "The last transitions.", self.history),
         )  # fmt: skip
+
+    async def reach(self, query: shapes.ConsistentQuery, type: str = "", id: str = "") -> None:  # noqa: A002
+        """Wait until the answer includes the revision asked for. Raises ``HTTPException`` 504 when it is too late."""
+        type_ = type or (query.type if isinstance(query, shapes.ResourcesQuery) else "") or None
+        try:
+            if query.consistent:
+                await self._monitor.consistent(type_, query.timeout, least=query.min_revision)
+            elif query.min_revision:
+                await self._monitor.at(query.min_revision, type_, query.timeout)
+        except RevisionTimeout as error:
+            raise HTTPException(504, str(error)) from error
 
     def healthz(self, query: shapes.AnyQuery) -> tuple[int, Mapping[str, bool]]:
         """Say that the event loop turns."""
@@ -150,20 +168,20 @@ class Api:
         more = by_id and start + query.limit < len(found)
         records = (self._monitor.get(type_, id_) for type_, id_ in page)
         return 200, shapes.Resources(
-            self._monitor.revision,
+            self._monitor.reached(query.type or None),
             len(found),
             [resource_shape(record) for record in records if record is not None],
             _write_cursor(page[-1]) if more else None,
         )
 
-    def resource(self, query: shapes.NoQuery, type: str, id: str) -> tuple[int, shapes.Resource]:  # noqa: A002
+    def resource(self, query: shapes.ConsistentQuery, type: str, id: str) -> tuple[int, shapes.Resource]:  # noqa: A002
         """Give one resource."""
         record = self._monitor.get(type, id)
         if record is None:
             raise self._absent(f"there is no {type} {id}")
         return 200, resource_shape(record)
 
-    def explain(self, query: shapes.NoQuery, type: str, id: str) -> tuple[int, Explanation]:  # noqa: A002
+    def explain(self, query: shapes.ConsistentQuery, type: str, id: str) -> tuple[int, Explanation]:  # noqa: A002
         """Explain one resource."""
         told = self._monitor.explain(type, id)
         if told is None:

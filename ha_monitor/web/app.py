@@ -95,7 +95,7 @@ def create_app(
 
 def _answering(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        return endpoint.respond(request)
+        return await endpoint.respond(request)
 
     return answer
 

@@ -117,6 +117,7 @@ class _Measured(Collector):
             alarms.add_metric((alarm.kind, f"{alarm.member:x}"), 1)
         yield alarms
         yield from self._resources(measures)
+        yield from _behind(measures)
         yield from _watches(measures)
         if measures.publish is not None:
             yield from _published(measures.publish)
@@ -165,6 +166,20 @@ def _shared(group: GroupStatus) -> Iterator[Metric]:
     )
     takeovers.add_metric((group.name,), group.takeovers)
     yield takeovers
+
+
+def _behind(measures: Measures) -> Iterator[Metric]:
+    seconds = GaugeMetricFamily(
+        "ha_monitor_type_lag_seconds", "Seconds since the answers of a type were last confirmed.", labels=("type",)
+    )
+    revisions = GaugeMetricFamily(
+        "ha_monitor_type_lag_revisions", "Revisions that the answers of a type are behind etcd's.", labels=("type",)
+    )
+    for each in measures.types:
+        labels = (legible(each.type),)
+        seconds.add_metric(labels, each.lag)
+        revisions.add_metric(labels, each.revisions)
+    yield from (seconds, revisions)
 
 
 def _watches(measures: Measures) -> Iterator[Metric]:

@@ -78,6 +78,8 @@ def _answers(endpoint: Endpoint, answer: Any, failure: Any) -> dict[str, Any]:
     if "{id}" in endpoint.path:
         responses["404"] = _response("There is no such resource, or no such entry of it.", failure)
         responses["503"] = _response("Resources are not known yet.", failure)
+    if endpoint.wait is not None:
+        responses["504"] = _response("The revision asked for was not reached in time.", failure)
     if endpoint.not_so is not None:
         refused = {"anyOf": [answer, failure]} if "{id}" in endpoint.path else answer
         responses[str(endpoint.not_so)] = _response("It is not so, or not known yet.", refused)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from ha_monitor.consistent import LONGEST_WAIT, WAIT
 from ha_monitor.text import legible, rfc3339
 from ha_monitor.transition import EntryStatus, Status, Transition  # noqa: TC001 - msgspec reads them
 
@@ -22,7 +23,19 @@ if TYPE_CHECKING:
 # -- questions
 
 
-class ResourcesQuery(Struct, frozen=True, forbid_unknown_fields=True):
+class ConsistentQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """As of which etcd revision, at least, the answer has to be, and for how long to wait for that."""
+
+    min_revision: Annotated[
+        int, Meta(ge=0, le=2**63 - 1, description="wait until the answer includes every change up to this revision")
+    ] = 0
+    consistent: Annotated[
+        Literal[0, 1], Meta(description="1: read etcd's revision first, and wait until the answer includes it")
+    ] = 0
+    timeout: Annotated[float, Meta(gt=0, le=LONGEST_WAIT, description="seconds to wait; 504 when they are over")] = WAIT
+
+
+class ResourcesQuery(ConsistentQuery, frozen=True, forbid_unknown_fields=True):
     """Which resources, in which order, and which part of them; an empty filter lets all pass."""
 
     type: Annotated[str, Meta(description="only this resource type")] = ""
@@ -49,7 +62,7 @@ class ResourcesQuery(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "id"
 
 
-class ProbeQuery(Struct, frozen=True, forbid_unknown_fields=True):
+class ProbeQuery(ConsistentQuery, frozen=True, forbid_unknown_fields=True):
     """What has to be so; without either, any entry has to be active."""
 
     active: Annotated[str, Meta(description="the entry that has to be active")] = ""
