@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from typing import Any
 
 import anyio
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ha_monitor import HaMonitor, RevisionTimeout, Settings, Status
 from ha_monitor.testing import MemoryEtcd, run
@@ -204,7 +208,9 @@ def test_an_outage_shorter_than_the_time_is_waited_out() -> None:
                 await anyio.sleep(2.0)
                 fleet.etcd.come_up()
                 fleet.flip(0)
-            assert monitor.reached(HA) >= fleet.etcd.revision - 1
+                put = fleet.etcd.revision
+            assert monitor.reached(HA) >= put
+            assert primary(monitor) is Status.DOWN
 
     run(main)
 
@@ -237,6 +243,62 @@ def test_keys_that_never_change_are_consistent_at_once() -> None:
             reached = await monitor.consistent(HA)
             with pytest.raises(RevisionTimeout):
                 await monitor.at(reached + 1, HA, 1.0)
+
+    run(main)
+
+
+class Steps:
+    """What may happen to an etcd between two consistent reads."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.etcd, self.fleet, self.version = fleet.etcd, fleet, 1
+
+    def put(self) -> None:
+        self.fleet.flip(0, site.UP if self.version % 2 else site.DOWN)
+
+    def storm(self) -> None:
+        for number in range(300):
+            self.fleet.flip(number % 3, site.UP if number % 7 else site.DOWN)
+
+    def config(self) -> None:
+        self.version += 1
+        self.etcd.put(self.fleet.pairs[0].config, self.fleet.pairs[0].envelope(self.version))
+
+    def template(self) -> None:
+        self.etcd.txn(site.ha_template())
+
+    def cut(self) -> None:
+        self.etcd.drop_connections()
+
+    def cancel(self) -> None:
+        self.etcd.cancel_watches()
+
+    def compact(self) -> None:
+        with contextlib.suppress(ValueError):  # it is compacted up to there already
+            self.etcd.compact()
+
+
+STEPS = ("put", "storm", "config", "template", "cut", "cancel", "compact")
+
+
+@settings(max_examples=15)
+@given(st.sampled_from(["3.4.23", "3.6.16"]), st.lists(st.lists(st.sampled_from(STEPS), min_size=1), max_size=6))
+def test_whatever_happens_a_consistent_read_equals_what_is_in_etcd(version: str, rounds: list[list[str]]) -> None:
+    async def main() -> None:
+        fleet = Fleet(MemoryEtcd(version=version))
+        steps = Steps(fleet)
+        async with fleet.monitor(publish="none") as monitor:
+            await monitor.synced()
+            for names in rounds:
+                for name in names:
+                    getattr(steps, name)()
+                await monitor.consistent(HA, 60.0)
+                for number, pair in enumerate(fleet.pairs):
+                    found, items = monitor.get(HA, pair.id), fleet.etcd.items()
+                    assert found is not None
+                    is_up = json.loads(items[pair.primary_state])["interface"] == "UP"
+                    assert primary(monitor, number) is (Status.UP if is_up else Status.DOWN)
+                    assert found.version == json.loads(items[pair.config])["version"]
 
     run(main)
 

@@ -11,13 +11,17 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from ha_monitor.testing import MemoryEtcd
+from ha_monitor import Settings
+from ha_monitor.testing import MemoryEtcd, run
+from ha_monitor.watch.pulse import PROBE_EVERY
 from ha_monitor.web.metrics import exposition
 from tests.support import site
+from tests.testing.held_back import HeldBack
 
 if TYPE_CHECKING:
     import httpx
 
+    from ha_monitor import HaMonitor
     from tests.conftest import StartService
     from tests.support.etcd import Etcd
 
@@ -45,6 +49,7 @@ def test_what_is_counted_is_right(client: httpx.Client, pairs: list[site.HaInter
     assert value(before, "ha_monitor_leader") == 1
     assert value(before, "ha_monitor_publish_pending") == 0
     assert 0 <= value(before, "ha_monitor_watch_lag_seconds", prefix="/config/v2.0/ha_interfaces/") < 30
+    assert 0 <= value(before, "ha_monitor_type_lag_seconds", type="ha_interface") < 30
     etcd.put(pairs[0].primary_state, site.DOWN)
     etcd.wait_record(pairs[0].record, site.record("DOWN"))
     while True:  # the answer to the write may come after the record is seen
@@ -109,6 +114,31 @@ def test_promtool_has_nothing_against_it(client: httpx.Client) -> None:
         check=False,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+
+
+def test_the_lag_of_a_type_is_counted_in_seconds_and_in_revisions() -> None:
+    async def lag(monitor: HaMonitor) -> tuple[float, float]:
+        now = series((await exposition(monitor, "", (), None))[0].decode())
+        names = ("ha_monitor_type_lag_seconds", "ha_monitor_type_lag_revisions")
+        seconds, revisions = (value(now, name, type="ha_interface") for name in names)
+        return seconds, revisions
+
+    async def main() -> None:
+        etcd, pair = HeldBack(), site.HaInterface()
+        etcd.txn(site.ha_template() | pair.keys())
+        async with etcd.monitor(Settings(publish="none")) as monitor:
+            await monitor.synced()
+            await monitor.consistent()
+            seconds, revisions = await lag(monitor)
+            assert (seconds < 0.1, revisions) == (True, 0)
+            etcd.holds = True
+            for state in (site.DOWN, site.UP, site.DOWN):
+                etcd.put(pair.primary_state, state)
+            await anyio.sleep(PROBE_EVERY + 0.5)
+            seconds, revisions = await lag(monitor)
+            assert (seconds >= PROBE_EVERY, revisions) == (True, 3)
+
+    run(main)
 
 
 @pytest.mark.anyio
