@@ -31,7 +31,7 @@ def primary(monitor: HaMonitor, number: int = 0) -> Status:
 @pytest.mark.parametrize("version", ["3.4.23", "3.6.1"])
 def test_a_consistent_read_right_after_a_put_includes_that_put(version: str) -> None:
     async def main() -> None:
-        fleet = Fleet(MemoryEtcd(version=version))
+        fleet = Fleet(etcd=MemoryEtcd(version=version))
         async with fleet.monitor() as monitor:
             await monitor.synced()
             for number in range(PUTS):
@@ -97,7 +97,7 @@ def test_an_answer_is_no_newer_than_its_template() -> None:
 def test_an_answer_as_of_a_revision_includes_all_up_to_it() -> None:
     async def main() -> None:
         etcd = HeldBack()
-        fleet = Fleet(etcd)
+        fleet = Fleet(etcd=etcd)
         async with fleet.monitor() as monitor:
             await monitor.synced()
             etcd.holds = True
@@ -285,7 +285,7 @@ STEPS = ("put", "storm", "config", "template", "cut", "cancel", "compact")
 @given(st.sampled_from(["3.4.23", "3.6.16"]), st.lists(st.lists(st.sampled_from(STEPS), min_size=1), max_size=6))
 def test_whatever_happens_a_consistent_read_equals_what_is_in_etcd(version: str, rounds: list[list[str]]) -> None:
     async def main() -> None:
-        fleet = Fleet(MemoryEtcd(version=version))
+        fleet = Fleet(etcd=MemoryEtcd(version=version))
         steps = Steps(fleet)
         async with fleet.monitor(publish="none") as monitor:
             await monitor.synced()
