@@ -55,20 +55,19 @@ class ConsistentReads:
 
     def reached(self, type_: str | None) -> int:
         """Give the revision that the answers of a type, or of all, are consistent up to; 0: of none yet."""
-        proof, held = self._proof(type_)
-        return min(proof.revision, held) if proof.caught_up and self._is_synced() else 0
+        proof = self.proof(type_)
+        return proof.revision if proof.caught_up and self._is_synced() else 0
 
-    def _proof(self, type_: str | None) -> tuple[Proof, int]:
-        """Give how far the watches are that the answers depend on, and the revision that waiting work holds it at."""
+    def proof(self, type_: str | None = None) -> Proof:
+        """Tell how far the answers of a type, or of all, are: as far as the watches that they depend on.
+
+        Less what those brought and waits to be rendered or judged.
+        """
         family = None if type_ is None else self._families.get(type_)
         if family is None:  # a type that is not known may come with the next change: of a template
-            waiting = [each.held.revision for each in self._families.values() if each.held is not None]
-            proof = self._watches.proof(())
-        else:
-            waiting = [] if family.held is None else [family.held.revision]
-            shown = () if family.records is None else (family.records.prefix,)
-            proof = self._watches.proof((*family.prefixes, *shown, self._maintenance))
-        return proof, min(waiting, default=proof.revision)
+            return self._watches.proof(()).held_back(each.held for each in self._families.values())
+        shown = () if family.records is None else (family.records.prefix,)
+        return self._watches.proof((*family.prefixes, *shown, self._maintenance)).held_back((family.held,))
 
     async def wait(self, revision: int, type_: str | None, timeout: float, *, newest: bool) -> int:
         """Wait until the answers of a type, or of all, are consistent up to a revision; give the one reached.
@@ -115,7 +114,7 @@ class ConsistentReads:
         behind = self._watches.behind
         if not self._is_synced():
             why = "; resources are being evaluated for the first time"
-        elif not self._proof(type_)[0].caught_up and behind is not None:
+        elif not self.proof(type_).caught_up and behind is not None:
             why = f"; {behind.prefix} is not caught up: {behind.fault}"
         else:
             why = ""
@@ -123,5 +122,4 @@ class ConsistentReads:
 
     def _so_far(self, type_: str | None) -> str:
         known = type_ is not None and type_ in self._families
-        reached = min(self._proof(type_)[0].revision, self._proof(type_)[1])
-        return f"{f'{type_} is' if known else 'the answers are'} at revision {reached}"
+        return f"{f'{type_} is' if known else 'the answers are'} at revision {self.proof(type_).revision}"

@@ -371,8 +371,8 @@ class HaMonitor:
 
     @property
     def revision(self) -> int:
-        """The etcd revision up to which every answer is known to be right."""
-        return self._watches.revision
+        """The etcd revision up to which every answer is known to be right; what waits to be evaluated holds it back."""
+        return self._reads.proof().revision
 
     def reached(self, type_: str | None = None) -> int:
         """Give the etcd revision that the answers of a type, or of all, are consistent up to.
@@ -403,7 +403,7 @@ class HaMonitor:
     @property
     def proven_at(self) -> float:
         """When that was last proven, in seconds since the epoch; 0 before the first time."""
-        return self._watches.proven_at
+        return self._reads.proof().proven_at
 
     @property
     def is_synced(self) -> bool:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ha_monitor.model import OnBlind, Status
-from ha_monitor.watch.watches import Proof
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from ha_monitor.clock import Clock
     from ha_monitor.evaluate.unit import Family
+    from ha_monitor.watch.watches import Proof
 
 _INSTEAD = {"hold": None, "unknown": Status.UNKNOWN, "down": Status.DOWN}
 
@@ -111,9 +111,8 @@ class Sight:
 
     def of(self, family: Family) -> Seen:
         """Tell it of one type, at this moment: nothing is remembered, so that not even a process that hung can err."""
-        proof, held = self._watches.proof(family.prefixes), family.held
-        if held is not None:  # what waits to be rendered or judged is not part of any answer yet
-            proof = Proof(min(proof.revision, held.revision), held.proven_at, held.proven, proof.caught_up)
+        # What waits to be rendered or judged is not part of any answer yet.
+        proof = self._watches.proof(family.prefixes).held_back((family.held,))
         doubt = max(self._clock.monotonic() - proof.proven, 0.0)
         stale = not self._pulse.alive or not proof.caught_up or doubt > self._settings.stale_after
         if not stale:

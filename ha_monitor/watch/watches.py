@@ -12,7 +12,7 @@ from ha_monitor.watch.feed import Feed
 from ha_monitor.watch.placed import NO_LAYOUTS, key_view, state_view, worker_state_view
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from anyio.abc import TaskGroup
 
@@ -44,6 +44,17 @@ class Proof(NamedTuple):
     proven_at: float
     proven: float
     caught_up: bool
+
+    def held_back(self, waiting: Iterable[Proof | None]) -> Proof:
+        """Give the proof of answers without the work that waits: each as of when it began to wait; ``None``: none."""
+        oldest = self
+        for held in waiting:
+            if held is not None:
+                oldest = Proof(
+                    min(oldest.revision, held.revision), min(oldest.proven_at, held.proven_at),
+                    min(oldest.proven, held.proven), self.caught_up,
+                )  # fmt: skip
+        return oldest
 
 
 NOT_PROVEN = Proof(0, 0.0, 0.0, caught_up=False)
@@ -197,11 +208,6 @@ class Watches:
     def revision(self) -> int:
         """The revision up to which every watch is known to be right."""
         return self.proof(()).revision
-
-    @property
-    def proven_at(self) -> float:
-        """When that was last proven for the watch that has waited longest, in seconds since the epoch."""
-        return self.proof(()).proven_at
 
 
 async def _run(feed: Feed, scope: anyio.CancelScope) -> None:
