@@ -131,7 +131,20 @@ class _Reader:
         """Read what was collected."""
         for type_, raw in self._raw.items():
             self._schemas.types[type_] = self._schema(type_, raw)
+        self._compare_forms()
         return self._schemas
+
+    def _compare_forms(self) -> None:
+        """Report types that have the same keys, and values of another form: a key does not say which it is of."""
+        first: dict[tuple[str, bool], tuple[str, Place]] = {}
+        for type_, schema in self._schemas.types.items():
+            if schema.place is not None:
+                other, place = first.setdefault(
+                    (schema.place.name(""), schema.place.skips_config_prefix), (type_, schema.place)
+                )
+                if place.body != schema.place.body:
+                    words = f"its configs have the same keys as those of {other}, and values of another form"
+                    self._blame(f"schema {type_}", words)
 
     def _schema(self, type_: str, raw: Mapping[str, Any]) -> Schema:
         if raw.get("type") == _ABSTRACT:

@@ -143,6 +143,14 @@ def test_an_error_in_a_schema_is_reported_and_does_not_affect_other_types(
     assert catalog.prefix("a") == "/v2.0/as"
 
 
+def test_types_that_share_their_keys_and_not_the_form_of_their_values_are_reported() -> None:
+    enveloped = {"id": "a", "plural": "things", "prefix": "/v1"}
+    plain = {"id": "b", "plural": "things", "prefix": "/v1", "metadata": {"sync_plain": True}}
+    words = "its configs have the same keys as those of a, and values of another form"
+    assert Catalog.from_schemas([{"schemas": [enveloped, plain]}]).problems == (("schema b", words),)
+    assert Catalog.from_schemas([{"schemas": [enveloped, {**enveloped, "id": "b"}]}]).problems == ()
+
+
 @pytest.mark.parametrize(
     ("template", "words"),
     [
