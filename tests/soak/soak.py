@@ -24,6 +24,7 @@ from tests.faults.operate import compact, disarm, raise_no_space
 from tests.soak import members as single
 from tests.soak import stores
 from tests.soak.changes import change, whole_site
+from tests.soak.gohan import SoakGohan
 from tests.support import site
 from tests.support.etcd import Etcd
 from tests.support.group import Group
@@ -55,6 +56,7 @@ class Soak:
         self.relays = [Relay(self.etcd.port).__enter__() for _ in range(members)]
         for puts, deletes in whole_site(self.random):
             self.etcd.txn(puts, deletes)
+        self.gohan = SoakGohan(self.etcd, self.random)
         self._has_beginner = False
         """A member has begun since the last check."""
         self.recorder: Recorder | None = None
@@ -99,6 +101,7 @@ class Soak:
             service.kill()
         if self.recorder is not None:
             self.recorder.end()
+        self.gohan.end()
         for relay in self.relays:
             relay.__exit__(None, None, None)
         self.etcd.close()
@@ -138,6 +141,8 @@ class Soak:
             puts, deletes = change(self.random)
             try:
                 self.etcd.txn(puts, [key for key in deletes if key not in puts])
+                if self.random.random() < 0.2:
+                    self.gohan.act()
             except grpc.RpcError:  # the fault of this round has hit our write, too
                 continue
             self.changes += 1
@@ -161,7 +166,7 @@ class Soak:
             self.etcd.txn(site.ha_template())
             self._has_beginner = False
         until = time.monotonic() + SETTLED_WITHIN
-        while wrong := differences(self.etcd.items("/")):
+        while wrong := differences(self.etcd.items("/")) or self.gohan.wrong():
             assert time.monotonic() < until, f"{'; '.join(wrong)}\n{self._logs()}"
             time.sleep(0.05)
         if self.group is not None:
@@ -169,9 +174,13 @@ class Soak:
 
     @contextlib.contextmanager
     def another_history(self) -> Iterator[None]:
-        """Give the time in which a store becomes another one: the history of each is recorded by itself."""
+        """Give the time in which a store becomes another one: the history of each is recorded by itself.
+
+        gohan has to begin anew as soon as it is there.
+        """
         if self.recorder is not None:
             self.recorder.end()
+        self.gohan.end()
         yield
         if self.recorder is not None:
             self.recorder.begin()

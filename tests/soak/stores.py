@@ -19,6 +19,7 @@ def wiped(soak: Soak) -> None:
         soak.etcd.kill()
         wipe(soak.etcd)
         soak.etcd.start()
+        soak.gohan.begin_anew()
     if soak.random.random() < 0.5:
         soak.pause()
     for puts, deletes in whole_site(soak.random):
@@ -41,6 +42,7 @@ def restored(soak: Soak) -> None:
             soak.etcd.stop()
             put_back(soak.etcd, kept)
             soak.etcd.start()
+            soak.gohan.begin_anew()
             soak.change(soak.random.randint(0, 120))
             if soak.random.random() < 0.3:
                 soak.pause()
