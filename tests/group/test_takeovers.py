@@ -15,7 +15,7 @@ import pytest
 from tests.soak.changes import change, whole_site
 from tests.support.cluster import Cluster
 from tests.support.group import KEYS, PATIENCE, TTL, Changes, Group, under_changes
-from tests.support.history import Lineage, Recorder
+from tests.support.history import Judge, Lineage, Recorder
 from tests.support.relay import Relay
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def test_nobody_moves_when_etcd_was_away_for_longer_than_a_lease(group: Group, c
 def test_no_record_goes_by_a_template_or_a_config_that_has_changed(own_etcd: Etcd, random: Random) -> None:
     """Templates break and heal, parameters are found in other configs, and records are the states of other records."""
     group = Group(own_etcd, options=("--state-timeout", "0.3"))
-    recorder = Recorder(own_etcd)
+    recorder = Recorder(own_etcd, Judge)
     try:
         for puts, deletes in whole_site(random):
             own_etcd.txn(puts, deletes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import grpc
 from aetcd import rpc
@@ -13,7 +13,7 @@ from aetcd import rpc
 from tests.support.oracle import CONFIG, MONITORING, PLURALS, record_at_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from tests.support.etcd import Etcd, Items
@@ -66,6 +66,9 @@ class Judge:
             self.twice.append(f"revision {revision}: {key} was {value!r} already")
 
 
+JudgeT = TypeVar("JudgeT", bound=Judge)
+
+
 class Lineage(Judge):
     """All writes of records since a revision, read afterwards."""
 
@@ -76,15 +79,20 @@ class Lineage(Judge):
             self.take(revision, events)
 
 
-class Recorder:
+class Recorder(Generic[JudgeT]):
     """The same as it goes, in a thread: for histories that are compacted, or wiped, before anybody could read them."""
 
-    def __init__(self, etcd: Etcd) -> None:
-        """Begin with what is there now."""
+    def __init__(self, etcd: Etcd, judge: Callable[[Items], JudgeT]) -> None:
+        """Begin with what is there now.
+
+        :param judge: made of what stands there at the beginning, of each store.
+        """
         self._etcd = etcd
-        self._judges: list[Judge] = []
+        self._make = judge
+        self._judges: list[JudgeT] = []
         """Of this store and of those before it."""
-        self._judge = Judge({})
+        self.judge = judge({})
+        """Of this store."""
         self._revision = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -94,8 +102,8 @@ class Recorder:
         """Record from now on."""
         self._stop.clear()
         self._revision = self._etcd.revision()
-        self._judge = Judge(self._etcd.items("", self._revision))
-        self._judges.append(self._judge)
+        self.judge = self._make(self._etcd.items("", self._revision))
+        self._judges.append(self.judge)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -126,7 +134,7 @@ class Recorder:
         while not self._stop.wait(0.02):
             try:
                 for revision, events in self._etcd.follow(self._revision, LOOK):
-                    self._judge.take(revision, events)
+                    self.judge.take(revision, events)
                     self._revision = revision
             except grpc.RpcError:
                 continue  # killed or frozen: it goes on where it was

@@ -71,7 +71,7 @@ def _record(
         id_ = body.get(field)
         if not id_:
             return None
-        record[entry] = _status(states.get(f"{MONITORING}/{PLURALS[read]}/{id_}"))
+        record[entry] = status_of(states.get(f"{MONITORING}/{PLURALS[read]}/{id_}"))
     if "router_name" in text and not _path_leads_somewhere(items, body):
         return None
     return record
@@ -99,7 +99,8 @@ def _path_leads_somewhere(items: dict[str, bytes], body: dict[str, Any]) -> bool
     return isinstance(inner, dict) and isinstance(envelope.get("version"), int)
 
 
-def _status(value: bytes | None) -> str:
+def status_of(value: bytes | None) -> str:
+    """Give what a state says; FAIL where it is not there, or can't be read."""
     state = _json(value)
     if not isinstance(state, dict):
         return "FAIL"
