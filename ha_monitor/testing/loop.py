@@ -65,6 +65,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Ask AnyIO for the limiter from within a task: elsewhere sniffio, where it is installed, knows of no loop."""
         self._threads = to_thread.current_default_thread_limiter()
 
+    def pass_time(self, seconds: float) -> None:
+        """Have time pass in which nothing else runs, as with code that keeps the event loop busy."""
+        self._now += seconds
+
     def _idle(self, timeout: float | None) -> float:
         """Nothing is ready, and nothing will be for ``timeout`` seconds: have them pass; give how long to wait."""
         if self._threads is not None and self._threads.borrowed_tokens:
@@ -90,6 +94,14 @@ class _Selector(selectors.DefaultSelector):
         if ready or (timeout is not None and timeout <= 0):
             return ready
         return super().select(self._idle(timeout))
+
+
+def pass_time(seconds: float) -> None:
+    """Have time pass in the running :class:`VirtualLoop` while nothing else runs, as with code that keeps it busy."""
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, VirtualLoop):
+        raise RuntimeError("time passes by itself here: this is no VirtualLoop")
+    loop.pass_time(seconds)
 
 
 def run(function: Callable[..., Awaitable[_Result]], *args: Any, limit: float = LIMIT) -> _Result:

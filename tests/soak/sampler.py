@@ -48,8 +48,12 @@ ANSWER = 2.0
 class Timeline(Judge):
     """What each key was at each revision, and when a revision was known to be there."""
 
-    def __init__(self, items: Items) -> None:
-        """Begin with what stood there."""
+    def __init__(self, items: Items, clock: Callable[[], float] = time.time) -> None:
+        """Begin with what stood there.
+
+        :param clock: gives the time, in seconds since the epoch.
+        """
+        self._clock = clock
         self._values: dict[str, list[tuple[int, bytes | None]]] = {key: [(0, value)] for key, value in items.items()}
         self._revisions: list[int] = [0]
         self._seen: list[float] = [0.0]
@@ -63,7 +67,7 @@ class Timeline(Judge):
             self._values.setdefault(event.kv.key.decode(), [(0, None)]).append((revision, value))
         super().take(revision, events)
         self._revisions.append(revision)
-        self._seen.append(time.time())
+        self._seen.append(self._clock())
 
     def known_at(self, when: float) -> int:
         """Give a revision that was there at a time, in seconds since the epoch."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import grpc
 from aetcd import rpc
 
-from tests.support.oracle import CONFIG, MONITORING, PLURALS, record_at_once
+from tests.support.oracle import CONFIG, MONITORING, PLURALS, decoded, record_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,7 +59,7 @@ class Judge:
         value = self._items.get(key)
         due = record_at_once(self._items, type_, f"{CONFIG}/{PLURALS[type_]}/{id_}")
         follows = value == before and f"{STATE}/{PLURALS[type_]}/{id_}" in self._items  # put again, as it stands
-        if not follows and (None if value is None else json.loads(value)) != due:
+        if not follows and decoded(value) != due:
             self.wrong.append(f"revision {revision}: {key} became {value!r} where {due} was right")
         if value == before:
             self.twice.append(f"revision {revision}: {key} was {value!r} already")

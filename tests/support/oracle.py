@@ -47,7 +47,7 @@ def record_at_once(items: dict[str, bytes], type_: str, config: str) -> dict[str
 
 
 def _template(items: dict[str, bytes], type_: str) -> str | None:
-    envelope = _json(items.get(f"{CONFIG}/heat_templates/{type_}_monitoring"))
+    envelope = decoded(items.get(f"{CONFIG}/heat_templates/{type_}_monitoring"))
     if not isinstance(envelope, dict) or envelope.get("marked_for_deletion") is True:
         return None
     body = envelope["body"] if isinstance(envelope["body"], dict) else json.loads(envelope["body"])
@@ -58,10 +58,10 @@ def _template(items: dict[str, bytes], type_: str) -> str | None:
 def _record(
     items: dict[str, bytes], states: dict[str, bytes], type_: str, text: str, key: str
 ) -> dict[str, Any] | None:
-    envelope = _json(items[key])
+    envelope = decoded(items[key])
     if not isinstance(envelope, dict) or envelope.get("marked_for_deletion") is True or "body" not in envelope:
         return None
-    body = _json(envelope["body"].encode()) if isinstance(envelope["body"], str) else envelope["body"]
+    body = decoded(envelope["body"].encode()) if isinstance(envelope["body"], str) else envelope["body"]
     if not isinstance(body, dict) or not isinstance(envelope.get("version"), int):
         return None
     record: dict[str, Any] = {"version": envelope["version"]}
@@ -92,23 +92,24 @@ def _entries(text: str) -> list[tuple[str, str, str]]:
 
 def _path_leads_somewhere(items: dict[str, bytes], body: dict[str, Any]) -> bool:
     """Follow a gateway's ``downlink_interface_id`` to the config of its pair."""
-    envelope = _json(items.get(f"{CONFIG}/ha_interfaces/{body.get('downlink_interface_id')}"))
+    envelope = decoded(items.get(f"{CONFIG}/ha_interfaces/{body.get('downlink_interface_id')}"))
     if not isinstance(envelope, dict) or envelope.get("marked_for_deletion") is True or "body" not in envelope:
         return False
-    inner = _json(envelope["body"].encode()) if isinstance(envelope["body"], str) else envelope["body"]
+    inner = decoded(envelope["body"].encode()) if isinstance(envelope["body"], str) else envelope["body"]
     return isinstance(inner, dict) and isinstance(envelope.get("version"), int)
 
 
 def status_of(value: bytes | None) -> str:
     """Give what a state says; FAIL where it is not there, or can't be read."""
-    state = _json(value)
+    state = decoded(value)
     if not isinstance(state, dict):
         return "FAIL"
     inner = state["status"] if isinstance(state.get("status"), dict) else state
     return "UP" if all(value in UP_VALUES for name, value in inner.items() if name != "version") else "DOWN"
 
 
-def _json(value: bytes | None) -> Any:
+def decoded(value: bytes | None) -> Any:
+    """Decode JSON; ``None`` where it is none."""
     try:
         return None if value is None else json.loads(value)
     except ValueError:
