@@ -149,7 +149,13 @@ class Channel:
         # In any order: one that takes connections and says nothing is not the first again at the next try.
         to = await start_connection(random.sample(addresses, len(addresses)), happy_eyeballs_delay=NEXT_ADDRESS_AFTER)
         to.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await loop.create_connection(lambda: connection, sock=to, ssl=tls, server_hostname=name)
+        try:
+            await loop.create_connection(lambda: connection, sock=to, ssl=tls, server_hostname=name)
+        finally:
+            if type(loop).__module__.startswith("uvloop"):
+                # libuv closes the descriptor. A connection that was reset meanwhile leaves it to the socket object as
+                # well (uvloop 0.23), which would close whatever connection has that number once it is collected.
+                to.detach()
 
     def abort(self, words: str) -> None:
         """End every call at once, and every one that is made from now on, with ``UNAVAILABLE`` and these words."""

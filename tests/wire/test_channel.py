@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import socket
 import ssl
+import struct
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -584,3 +587,79 @@ class TestTls:
 
     def test_home_made_authorities_are_not_held_to_the_letter_of_the_standard(self) -> None:
         assert not Access().tls().verify_flags & ssl.VerifyFlags.VERIFY_X509_STRICT
+
+
+@pytest.fixture
+def sockets(monkeypatch: pytest.MonkeyPatch) -> list[socket.socket]:
+    """Give the sockets that channels connect. One that keeps its descriptor closes whatever has that number later."""
+    made: list[socket.socket] = []
+
+    async def noted(*args: Any, **options: Any) -> socket.socket:
+        made.append(await start_connection(*args, **options))
+        return made[-1]
+
+    monkeypatch.setattr(channels, "start_connection", noted)
+    return made
+
+
+async def all_closed(sockets: list[socket.socket]) -> None:
+    while any(each.fileno() >= 0 for each in sockets):  # noqa: ASYNC110 - a transport tells nobody
+        await anyio.sleep(0.01)
+
+
+async def test_connecting_that_is_cancelled_at_any_turn_leaves_no_socket(
+    connected: Connected, sockets: list[socket.socket]
+) -> None:
+    server, _ = await connected(echo)
+    for turns in range(40):
+        client = Client(server.port)
+        connecting = asyncio.ensure_future(client.channel.connect())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        connecting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await connecting
+        await client.channel.close()
+    assert sockets
+    await all_closed(sockets)
+
+
+async def test_a_server_that_resets_what_it_accepts_leaves_no_socket(
+    sockets: list[socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_connected, was_reset = threading.Event(), threading.Event()
+
+    async def reset_meanwhile(*args: Any, **options: Any) -> socket.socket:
+        was_reset.clear()
+        sockets.append(await start_connection(*args, **options))
+        is_connected.set()
+        was_reset.wait(LONG)  # in this very turn, so that the transport's first write meets it
+        return sockets[-1]
+
+    monkeypatch.setattr(channels, "start_connection", reset_meanwhile)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        stop = threading.Event()
+
+        def reset() -> None:
+            while not stop.is_set():
+                accepted, _ = listening.accept()
+                is_connected.wait(LONG)
+                is_connected.clear()
+                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                accepted.close()
+                was_reset.set()
+
+        thread = threading.Thread(target=reset)
+        thread.start()
+        try:
+            for _ in range(100):
+                client = Client(listening.getsockname()[1])
+                with pytest.raises(AioRpcError):
+                    await client.channel.connect()
+                await client.channel.close()
+        finally:
+            stop.set()
+            is_connected.set()
+            socket.create_connection(listening.getsockname()).close()
+            thread.join()
+    await all_closed(sockets)
