@@ -425,13 +425,19 @@ class HaMonitor:
             found = ((unit.resource_id, unit.problem or self._trouble(unit)) for unit in family.units.values())
             for id_, words in sorted((id_, words) for id_, words in found if words is not None):
                 yield f"{type_}/{id_}", words
+        yield from self._type_problems()
+        for type_, id_ in sorted(self._maintained.frozen):
+            if self._unit(type_, id_) is None:
+                yield f"maintenance {type_}/{id_}", "it freezes nothing: there is no such resource"
+
+    def _type_problems(self) -> Iterator[tuple[str, str]]:
         for type_ in self._settings.types:
             named = self._fleet.families.get(type_)
             if named is None or named.template_id is None:
                 yield f"type {type_}", "it is named by --types, and has no template"
-        for type_, id_ in sorted(self._maintained.frozen):
-            if self._unit(type_, id_) is None:
-                yield f"maintenance {type_}/{id_}", "it freezes nothing: there is no such resource"
+        if self._pulse.alive and self._watches.behind is None:
+            for type_, words in self._late_types():
+                yield f"type {type_}", f"it is {words}"
 
     @property
     def templates(self) -> Templates:
@@ -518,9 +524,10 @@ class HaMonitor:
             return Readiness(False, f"{behind.prefix} is not caught up: {behind.fault}")
         if not self._synced.is_set():
             return Readiness(False, "resources are being evaluated for the first time")
-        late = self._late_type()
-        if late:
-            return Readiness(False, late)
+        late = next(self._late_types(), None)
+        if late is not None:
+            type_, words = late
+            return Readiness(False, f"{type_} is {words}")
         alarms = self._alarms.words
         if alarms and self._publisher is not None:
             return Readiness(False, f"nothing can be published: {alarms}")
@@ -530,18 +537,15 @@ class HaMonitor:
             return Readiness(False, f"nothing can be published: {self._publisher.fault}")
         return Readiness(True, "", alarms)
 
-    def _late_type(self) -> str:
-        """Say which type's answers are stale though every watch has caught up, and by how much; empty: none's."""
+    def _late_types(self) -> Iterator[tuple[str, str]]:
+        """Give the types whose answers are stale though every watch has caught up, each with how far behind it is."""
         for family in self._fleet.families.values():
             seen = self._sight.of(family)
             if seen.stale:
                 waiting = len(family.unrendered) + len(family.unjudged)
                 behind = max(self._pulse.revision - seen.revision, 0)
-                return (
-                    f"{family.type} is {seen.doubt:.0f} s and {behind} revisions behind etcd: "
-                    f"{waiting} of its resources wait to be evaluated"
-                )
-        return ""
+                words = f"{seen.doubt:.0f} s and {behind} revisions behind etcd"
+                yield family.type, f"{words}: {waiting} of its resources wait to be evaluated" if waiting else words
 
     def group(self) -> GroupStatus | None:
         """Give who shares the work with this monitor, and who has what; ``None`` where it is alone."""
