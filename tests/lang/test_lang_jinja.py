@@ -89,7 +89,7 @@ def both(expression: str, value: object) -> tuple[str | None, str | None]:
         return mine, None
 
 
-@settings(max_examples=3_000)
+@settings(max_examples=1_500)
 @given(expression=st.sampled_from(EXPRESSIONS), value=VALUES)
 def test_no_value_is_another_one_than_with_jinja2(expression: str, value: object) -> None:
     mine, theirs = both(expression, value)

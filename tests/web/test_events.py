@@ -117,7 +117,7 @@ def test_a_client_that_reads_nothing_holds_up_nobody_and_takes_no_memory(
             stack.enter_context(open_and_read_nothing(running.port))
         stream = stack.enter_context(events(client))
         the_next(stream, "heartbeat")
-        flips = 2_000
+        flips = 1_000
         state = pairs[0].primary_state
         for number in range(flips // 2):  # warm: queues and buffers have their size
             etcd.put(state, site.DOWN if number % 2 == 0 else site.UP)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support import site
     from tests.web.conftest import Shown
 
-EXAMPLES = 10  # requests for each operation
+EXAMPLES = 4  # requests for each operation
 
 CONFIG = """
 [checks]
