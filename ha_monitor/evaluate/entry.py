@@ -159,8 +159,12 @@ class Entry:
             self.wake()
 
     async def run(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Evaluate at each wake-up, until cancelled: the task of this rendered resource."""
-        self.evaluate()
+        """Evaluate at each wake-up, until cancelled: the task of this rendered resource.
+
+        It was evaluated when it was made; a wake-up between that and its first turn found nobody to wake.
+        """
+        if self.more or self.cell is None or self.cell.state is not self.seen:
+            self.evaluate()
         while True:  # without a local or a block more than it needs: there are 200,000 of these frames
             self.wakeup = loop.create_future()
             await self.wakeup

@@ -353,6 +353,7 @@ class Fleet:
         for entry in entries:
             if entry not in kept and entry.entry_type is not None:
                 self._leaves.start(entry)
+                entry.evaluate()  # in this very turn: no answer may have an entry that is not evaluated yet
         if not unit.missing:
             self.settle_soon(unit)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,8 +33,11 @@ MANY = 300
 ASKED_FOR = [("ha_interface", f"ha@{number}") for number in (0, 1, 2, MANY - 1)] + [
     ("vpn_gateway", f"vpn@{number}") for number in range(3)
 ]
-FIRST_GAP, LONGEST_GAP = 0.0003, 1.0
-"""Seconds between two looks."""
+FIRST_GAP, LONG_GAP, LONGEST_GAP = 0.0003, 0.005, 1.0
+"""Seconds between two moments at which answers are taken."""
+
+TURNS = 12
+"""Turns of the event loop at each of which they are, up to a long gap: more than it takes from event to verdict."""
 
 stalls = st.sampled_from([0.2, 3.0, 5.0, 9.5, 14.0])
 steps = st.one_of(
@@ -87,7 +91,9 @@ class Observed(Operated):
         """Take answers for a while: at each turn in the beginning, and more and more seldom."""
         gap = FIRST_GAP
         while seconds >= 0:
-            self.look(monitor)
+            for _ in range(TURNS if gap < LONG_GAP else 1):
+                self.look(monitor)
+                await asyncio.sleep(0)
             await anyio.sleep(gap)
             seconds -= gap
             gap = min(gap * 1.3, LONGEST_GAP)
