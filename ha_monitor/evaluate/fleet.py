@@ -340,7 +340,10 @@ class Fleet:
             self._workers.see_to(entry, spec.props)
 
     def _replace(self, unit: Unit, entries: tuple[Entry, ...]) -> None:
-        """Give a unit its entries: tasks of new ones start, those of dropped ones end."""
+        """Give a unit its entries, evaluated and judged: tasks of new ones start, those of dropped ones end.
+
+        All in one turn, so that no answer mixes the config of now with the verdict of before.
+        """
         unit.made()
         before, unit.entries = unit.entries, entries
         kept = set(entries).intersection(before) if before else ()
@@ -350,12 +353,14 @@ class Fleet:
                 if entry.shown is not None:
                     self._gone.setdefault(unit, []).append(entry)
         unit.expect(sum([entry.status is None for entry in entries]))
+        queued, unit.queued = unit.queued, True  # it is judged below, once
         for entry in entries:
             if entry not in kept and entry.entry_type is not None:
                 self._leaves.start(entry)
-                entry.evaluate()  # in this very turn: no answer may have an entry that is not evaluated yet
+                entry.evaluate()
+        unit.queued = queued
         if not unit.missing:
-            self.settle_soon(unit)
+            self._settle(unit, self._clock.time())
 
     def _drop(self, entry: Entry) -> None:
         self._leaves.stop(entry)
