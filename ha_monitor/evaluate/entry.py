@@ -158,16 +158,17 @@ class Entry:
         if self.more or self.cell is None or self.cell.state is not self.seen:
             self.wake()
 
-    async def run(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Evaluate at each wake-up, until cancelled: the task of this rendered resource.
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Evaluate in this very turn, and note each wake-up from now on, for :meth:`run`."""
+        self.wakeup = loop.create_future()
+        self.evaluate()
 
-        It was evaluated when it was made; a wake-up between that and its first turn found nobody to wake.
-        """
-        if self.more or self.cell is None or self.cell.state is not self.seen:
-            self.evaluate()
+    async def run(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Evaluate at each wake-up, until cancelled: the task of this rendered resource, which has begun."""
         while True:  # without a local or a block more than it needs: there are 200,000 of these frames
-            self.wakeup = loop.create_future()
+            assert self.wakeup is not None  # noqa: S101 - it has begun
             await self.wakeup
+            self.wakeup = loop.create_future()
             self.evaluate()
 
     def evaluate(self) -> None:

@@ -357,7 +357,6 @@ class Fleet:
         for entry in entries:
             if entry not in kept and entry.entry_type is not None:
                 self._leaves.start(entry)
-                entry.evaluate()
         unit.queued = queued
         if not unit.missing:
             self._settle(unit, self._clock.time())

@@ -79,7 +79,8 @@ class Leaves:
             await asyncio.shield(self._failed)
 
     def start(self, entry: Entry) -> None:
-        """Start an entry's task."""
+        """Start an entry, evaluated at once, and its task."""
+        entry.begin(self._loop)
         task = self._create(entry.run(self._loop))
         # Out of asyncio.all_tasks(): 250 bytes each, and a list of 200,000 for a program that we are embedded in. This
         # is the documented way for a task that somebody else sees to the end of.

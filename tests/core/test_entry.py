@@ -66,6 +66,7 @@ async def test_a_deadline_that_passes_between_two_looks_at_the_clock_is_not_slep
     host.hear(heard)
     unit = Unit(Family("ha_interface", KeyView("/config/v2.0/ha_interfaces/"), None), "a", host)
     entry = Entry("primary", unit, cast("EntryType", Absent()), TIMEOUT)
+    entry.begin(asyncio.get_running_loop())
 
     def verdict() -> tuple[Status | None, str]:
         return entry.status, entry.reason
@@ -103,17 +104,22 @@ async def test_a_state_that_changes_and_changes_back_in_one_reply_wakes_nobody()
     view.list_begins()
     for _ in view.list_ends(0):
         pass
+    entry.begin(asyncio.get_running_loop())
+    assert (entry.status, entry.is_behind) == (Status.UNKNOWN, False)
+    bring(down)
+    assert entry.is_behind, "its task has not had a turn yet, and it is known all the same"
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(entry.run, asyncio.get_running_loop())
         await anyio.wait_all_tasks_blocked()
+        assert (entry.status, entry.is_behind) == (Status.DOWN, False)
         bring(up)
         await anyio.wait_all_tasks_blocked()
         assert entry.wakeup is not None
         bring(down, up)
-        assert (entry.wakeup.done(), entry.revision()) == (False, 3)
+        assert (entry.wakeup.done(), entry.revision()) == (False, 4)
         bring(down, up, down)
         assert entry.wakeup.done()
         bring(up)
         await anyio.wait_all_tasks_blocked()
-        assert (entry.status, entry.revision()) == (Status.UP, 7)
+        assert (entry.status, entry.revision()) == (Status.UP, 8)
         tasks.cancel_scope.cancel()
