@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
+import pytest
 
 from ha_monitor import Settings
 from ha_monitor.testing import MemoryEtcd, pass_time, run
 from tests.support import site
 from tests.testing.fleet import ready
+
+if TYPE_CHECKING:
+    from ha_monitor.etcd.connection import Access
+    from ha_monitor.testing.stubs import MemoryStubs
 
 MANY = 1_000
 TURN = 0.05
@@ -64,5 +71,42 @@ def test_a_process_that_was_slow_for_a_moment_says_nothing_of_it() -> None:
                 pass_time(3.0)
                 await anyio.sleep(5.0)
                 assert monitor.readiness().ready, monitor.readiness()
+
+    run(main)
+
+
+class HeldUp(MemoryEtcd):
+    """One whose client is held up for some seconds whenever it has just asked for the store's revision."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = 0.0
+
+    def connect(self, url: str, access: Access) -> MemoryStubs:
+        stubs = super().connect(url, access)
+        make = stubs.kv.Range
+
+        def ask(request: Any, **options: Any) -> Any:
+            if self.seconds and request.limit == 1:
+                asyncio.get_running_loop().call_soon(pass_time, self.seconds)
+            return make(request, **options)
+
+        stubs.kv.Range = ask
+        return stubs
+
+
+@pytest.mark.parametrize("seconds", [1.0, 4.5, 8.0])
+def test_what_holds_the_process_up_is_not_taken_for_silence_of_etcd(seconds: float) -> None:
+    async def main() -> None:
+        etcd = HeldUp()
+        etcd.txn(site.ha_template() | site.HaInterface().keys())
+        async with etcd.monitor() as monitor:
+            await ready(monitor)
+            streams = [watch.reconnects for watch in monitor.measures().watches]
+            etcd.seconds = seconds
+            await anyio.sleep(100.0)
+            etcd.seconds = 0.0
+            await ready(monitor, 5.0)
+            assert [watch.reconnects for watch in monitor.measures().watches] == streams
 
     run(main)

@@ -9,6 +9,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -663,3 +664,18 @@ async def test_a_server_that_resets_what_it_accepts_leaves_no_socket(
             socket.create_connection(listening.getsockname()).close()
             thread.join()
     await all_closed(sockets)
+
+
+async def test_a_deadline_does_not_count_what_the_event_loop_was_held_up_for(connected: Connected) -> None:
+    _, client = await connected(echo)
+    await client.ask(b"1", timeout=LONG)
+    for turns in range(4):
+        asking = asyncio.ensure_future(client.ask(b"2", timeout=0.3))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        time.sleep(0.5)  # noqa: ASYNC251 - what holds it up
+        assert await asking == b"2"
+    call = client.talk(timeout=0.3)
+    await call.write(b"3")
+    time.sleep(0.5)  # noqa: ASYNC251
+    assert await call.read() == b"3"
