@@ -11,7 +11,7 @@ import click
 from ha_monitor.cli.folders import compare
 from ha_monitor.cli.jsonout import print_json
 from ha_monitor.cli.keyfile import read_keys
-from ha_monitor.cli.once import QUIET, data_option, evaluated
+from ha_monitor.cli.once import QUIET, data_option, evaluated, wait_option
 from ha_monitor.cli.options import settings_options
 from ha_monitor.errors import EtcdError
 from ha_monitor.etcd.client import open_client
@@ -30,20 +30,21 @@ if TYPE_CHECKING:
 @click.command()
 @settings_options(without=QUIET)
 @data_option
+@wait_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of the problems.")
-def check(settings: Settings, data: TextIOWrapper | None, *, as_json: bool) -> None:
+def check(settings: Settings, data: TextIOWrapper | None, wait: float, *, as_json: bool) -> None:
     """Evaluate everything in an etcd, or in a file, and print a line for each problem; nothing is written.
 
     With --json: a list of {"type", "id", "template", "problem"}; a template without a resource type has no type
     and no id. Folders of configs without a template, and types whose status gohan ignores, are listed on stderr. Exit
     code 1 if there is a problem, or no resource, or a template without any config beside configs of unknown type.
     """
-    sys.exit(anyio.run(_check, settings, data, as_json))
+    sys.exit(anyio.run(_check, settings, data, wait, as_json))
 
 
-async def _check(settings: Settings, data: TextIOWrapper | None, as_json: bool) -> int:
+async def _check(settings: Settings, data: TextIOWrapper | None, wait: float, as_json: bool) -> int:
     keys = None if data is None else read_keys(data)
-    async with evaluated(settings, keys) as monitor:
+    async with evaluated(settings, keys, wait) as monitor:
         resources = sum(1 for _ in monitor.resources())
         found = await _folders(settings, keys, monitor, resources)
         problems = [*monitor.problems(), *_twice(monitor), *found.problems]

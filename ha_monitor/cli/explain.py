@@ -11,7 +11,7 @@ import msgspec
 from click.core import ParameterSource
 
 from ha_monitor.cli.explained import show
-from ha_monitor.cli.once import QUIET_BUT_PUBLISH, data_option, snapshot
+from ha_monitor.cli.once import QUIET_BUT_PUBLISH, data_option, snapshot, wait_option
 from ha_monitor.cli.options import settings_options
 from ha_monitor.cli.remote import Absent, consistent_option, remote, token_option, url_option
 from ha_monitor.cli.table import console_here
@@ -35,11 +35,12 @@ if TYPE_CHECKING:
 @token_option
 @settings_options(without=QUIET_BUT_PUBLISH)
 @data_option
+@wait_option
 @consistent_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def explain(
     type_: str, id_: str, url: str, token_file: Path | None, settings: Settings, data: TextIOWrapper | None,
-    *, consistent: bool, as_json: bool,
+    wait: float, *, consistent: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Tell why a resource is what it is: config, parameters, entries, states, verdict, record; nothing is written.
 
@@ -55,7 +56,7 @@ def explain(
     elif consistent and data is not None:
         raise click.UsageError("--consistent asks etcd for its revision, --data asks no etcd: give one of them")
     else:  # an etcd is read as of now
-        told = anyio.run(_here, settings, data, type_, id_)
+        told = anyio.run(_here, settings, data, wait, type_, id_)
     if as_json:
         click.echo(msgspec.json.format(encode(told), indent=2))
     else:
@@ -83,8 +84,8 @@ async def _remote(url: str, token_file: Path | None, type_: str, id_: str, consi
         return await monitor.explain(type_, id_)
 
 
-async def _here(settings: Settings, data: TextIOWrapper | None, type_: str, id_: str) -> Explanation:
-    async with HaMonitor(settings, keys=await snapshot(settings, data)) as monitor:
+async def _here(settings: Settings, data: TextIOWrapper | None, wait: float, type_: str, id_: str) -> Explanation:
+    async with HaMonitor(settings, keys=await snapshot(settings, data, wait)) as monitor:
         await monitor.synced()
         told, absent = monitor.explain(type_, id_), monitor.absent(type_, id_)
     if told is None:

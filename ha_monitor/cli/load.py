@@ -10,7 +10,7 @@ import click
 
 from ha_monitor.cli.files import check_access
 from ha_monitor.cli.keyfile import read_changes
-from ha_monitor.cli.once import QUIET
+from ha_monitor.cli.once import QUIET, NoAnswer, wait_option
 from ha_monitor.cli.options import settings_options
 from ha_monitor.errors import EtcdError, EtcdNoSpace, EtcdRefused, EtcdUnavailable
 from ha_monitor.etcd.client import open_client
@@ -31,20 +31,12 @@ _BYTES = 1024 * 1024
 @click.command()
 @click.argument("file", type=click.File(encoding="utf-8"))
 @settings_options(without=QUIET)
-@click.option(
-    "--wait",
-    type=click.FloatRange(min=0, min_open=True),
-    default=10.0,
-    show_default=True,
-    metavar="S",
-    envvar="HA_MONITOR_WAIT",
-    help="Seconds to wait for etcd, each time that it does not answer.",
-)
+@wait_option
 def load(file: TextIOWrapper, settings: Settings, wait: float) -> None:
     """Put the keys of a JSON object {KEY: VALUE} into etcd; FILE may be - for standard input.
 
     A value that is text is put as it is, null deletes the key, and any other is put as compact JSON. Exit code 1
-    where etcd could not be reached or did not take the keys.
+    where etcd did not take the keys, 3 where it did not answer.
     """
     check_access(settings)
     sys.exit(anyio.run(_load, settings, list(read_changes(file).items()), wait))
@@ -90,5 +82,4 @@ async def _load(settings: Settings, values: list[_Change], wait: float) -> int:
         deleted = sum(value is None for _, value in values)
         click.echo(f"{count - deleted} keys put" + (f", {deleted} deleted" if deleted else ""))
         return 0
-    click.echo(f"given up after {wait:g} s: {fault or 'no answer'} ({count} of {len(values)} keys put)", err=True)
-    return 1
+    raise NoAnswer(wait, f"{fault or 'no answer'} ({count} of {len(values)} keys put)")

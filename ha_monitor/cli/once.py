@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import click
 
+from ha_monitor.cli import REFUSED
 from ha_monitor.cli.collector import collect_rarely
 from ha_monitor.cli.files import check_access
 from ha_monitor.cli.keyfile import read_keys
@@ -47,13 +48,37 @@ data_option = click.option(
 )
 
 
+wait_option = click.option(
+    "--wait",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    envvar="HA_MONITOR_WAIT",
+    help="Seconds to wait for etcd, each time that it does not answer. Exit code 3 when they are over.",
+)
+
+
+class NoAnswer(click.ClickException):
+    """etcd has not answered for as long as ``--wait`` says. Exit code 3."""
+
+    exit_code = REFUSED
+
+    def __init__(self, wait: float, why: str) -> None:
+        """Say for how many seconds it was waited for, and what came of the last try."""
+        super().__init__(printable(f"given up after {wait:g} s: {why}"))
+
+
 @contextlib.asynccontextmanager
-async def evaluated(settings: Settings, data: TextIOWrapper | Mapping[str, bytes] | None) -> AsyncIterator[HaMonitor]:
+async def evaluated(
+    settings: Settings, data: TextIOWrapper | Mapping[str, bytes] | None, wait: float
+) -> AsyncIterator[HaMonitor]:
     """Give a monitor that has evaluated everything in etcd, or in a file of keys, and publishes nothing.
 
-    :param data: the file, or its keys.
+    Why etcd is waited for is said on stderr now and then.
 
-    etcd is waited for; why it is waited for is said on stderr now and then.
+    :param data: the file, or its keys.
+    :param wait: seconds that etcd is waited for; then :class:`NoAnswer` is raised.
     """
     set_up("console", "error")
     if data is None:
@@ -61,27 +86,36 @@ async def evaluated(settings: Settings, data: TextIOWrapper | Mapping[str, bytes
     keys = data if data is None or isinstance(data, Mapping) else read_keys(data)
     async with HaMonitor(settings.model_copy(update={"publish": "none"}), keys=keys) as monitor:
         with progress(lambda words: click.echo(words, err=True)) as shown:
-            await until_synced(monitor, shown)
+            if not await until_synced(monitor, shown, wait):
+                raise NoAnswer(wait, monitor.readiness().reason)
         yield monitor
 
 
-async def snapshot(settings: Settings, data: TextIOWrapper | None) -> Snapshot:
+async def snapshot(settings: Settings, data: TextIOWrapper | None, wait: float) -> Snapshot:
     """Give everything that is in etcd under the prefixes of the settings, at one revision; or in a file of keys.
 
-    etcd is waited for, as by :func:`evaluated`.
+    etcd is waited for as by :func:`evaluated`. Raises :class:`NoAnswer`.
     """
     set_up("console", "error")
     collect_rarely()
     if data is not None:
         return Snapshot.of(read_keys(data))
     check_access(settings)
-    backoff, said = Backoff(), 0.0
+    backoff, said, fault = Backoff(), 0.0, "no answer"
     async with open_client(settings) as client:
-        while True:
-            try:
-                return await read_snapshot(client, settings.keyspace.roots)
-            except EtcdUnavailable as error:
+        with anyio.move_on_after(wait) as patience:
+            while True:
+                try:
+                    return await read_snapshot(client, settings.keyspace.roots, on_page=lambda: _go_on(patience, wait))
+                except EtcdUnavailable as error:
+                    fault = f"etcd can't be heard: {error}"
                 if anyio.current_time() >= said + _SAY:
                     said = anyio.current_time()
-                    click.echo(printable(f"waiting: etcd can't be heard: {error}"), err=True)
+                    click.echo(printable(f"waiting: {fault}"), err=True)
                 await anyio.sleep(backoff.delay())
+    raise NoAnswer(wait, fault)
+
+
+def _go_on(patience: anyio.CancelScope, wait: float) -> None:
+    """Wait as long again: something has come."""
+    patience.deadline = anyio.current_time() + wait

@@ -10,7 +10,7 @@ import click
 
 from ha_monitor.cli.jsonout import print_json
 from ha_monitor.cli.keyfile import read_changes
-from ha_monitor.cli.once import QUIET_BUT_PUBLISH, data_option, snapshot
+from ha_monitor.cli.once import QUIET_BUT_PUBLISH, data_option, snapshot, wait_option
 from ha_monitor.cli.options import settings_options
 from ha_monitor.cli.planned import as_items, notes, show
 from ha_monitor.cli.table import console_here
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.File(encoding="utf-8"))
 @settings_options(without=QUIET_BUT_PUBLISH)
 @data_option
+@wait_option
 @click.option("--all", "everything", is_flag=True, help="Print all resources that change, not 20 of each kind.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of all that changes.")
 def plan(
-    file: TextIOWrapper, settings: Settings, data: TextIOWrapper | None, *, everything: bool, as_json: bool
+    file: TextIOWrapper, settings: Settings, data: TextIOWrapper | None, wait: float, *, everything: bool, as_json: bool
 ) -> None:
     """Tell what would be otherwise if the keys of FILE were put into etcd; nothing is written.
 
@@ -45,17 +46,18 @@ def plan(
     """
     if data is not None and data.name == file.name == "<stdin>":
         raise click.UsageError("FILE and --data can't both be standard input")
-    sys.exit(anyio.run(_plan, settings, data, read_changes(file), everything, as_json))
+    sys.exit(anyio.run(_plan, settings, data, wait, read_changes(file), everything, as_json))
 
 
 async def _plan(
     settings: Settings,
     data: TextIOWrapper | None,
+    wait: float,
     changes: Mapping[str, bytes | None],
     everything: bool,
     as_json: bool,
 ) -> int:
-    planned: Plan = await make_plan(settings, await snapshot(settings, data), changes)
+    planned: Plan = await make_plan(settings, await snapshot(settings, data, wait), changes)
     for words in notes(planned):
         click.echo(printable(words), err=True)
     if as_json:

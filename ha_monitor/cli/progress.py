@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,12 +45,20 @@ def progress(say: Callable[[str], None], *, draw: bool = True) -> Iterator[Progr
         yield Progress(lambda words: drawn.update(Text(printable(words))), _DRAW)
 
 
-async def until_synced(monitor: HaMonitor, shown: Progress) -> None:
-    """Wait until everything is listed and evaluated, and tell how far that is."""
+async def until_synced(monitor: HaMonitor, shown: Progress, wait: float = math.inf) -> bool:
+    """Wait until everything is listed and evaluated, and tell how far that is.
+
+    :param wait: give up, and return ``False``, after so many seconds without any progress.
+    """
+    far, since = monitor.progress(), anyio.current_time()
     while True:
-        with anyio.move_on_after(shown.every):
+        with anyio.move_on_after(min(shown.every, max(since + wait - anyio.current_time(), 0.0))):
             await monitor.synced()
-            return
+            return True
+        if monitor.progress() != far:
+            far, since = monitor.progress(), anyio.current_time()
+        elif anyio.current_time() >= since + wait:
+            return False
         shown.tell(words(monitor))
 
 

@@ -10,7 +10,7 @@ import anyio
 import click
 
 from ha_monitor.cli.jsonout import print_json
-from ha_monitor.cli.once import QUIET, data_option, evaluated
+from ha_monitor.cli.once import QUIET, data_option, evaluated, wait_option
 from ha_monitor.cli.options import settings_options
 from ha_monitor.text import printable
 
@@ -26,17 +26,20 @@ if TYPE_CHECKING:
 @click.argument("id_", metavar="ID")
 @settings_options(without=QUIET)
 @data_option
+@wait_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def render(type_: str, id_: str, settings: Settings, data: TextIOWrapper | None, *, as_json: bool) -> None:
+def render(type_: str, id_: str, settings: Settings, data: TextIOWrapper | None, wait: float, *, as_json: bool) -> None:
     """Show what a resource renders to: parameters, document, entries, keys it hangs on; nothing is written.
 
     Exit code 1 where there is no such resource.
     """
-    sys.exit(anyio.run(_render, settings, data, type_, id_, as_json))
+    sys.exit(anyio.run(_render, settings, data, wait, type_, id_, as_json))
 
 
-async def _render(settings: Settings, data: TextIOWrapper | None, type_: str, id_: str, as_json: bool) -> int:
-    async with evaluated(settings, data) as monitor:
+async def _render(
+    settings: Settings, data: TextIOWrapper | None, wait: float, type_: str, id_: str, as_json: bool
+) -> int:
+    async with evaluated(settings, data, wait) as monitor:
         shown = monitor.rendering(type_, id_)
     if shown is None:
         click.echo(f"there is no {type_} {id_} with a monitoring template", err=True)

@@ -13,7 +13,7 @@ from ha_monitor.etcd.ranges import range_end
 from ha_monitor.watch.state_machine import PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ha_monitor.etcd.client import EtcdClient
 
@@ -57,21 +57,30 @@ class Snapshot:
         return Snapshot(items, revision, self.numbered)
 
 
-async def read_snapshot(client: EtcdClient, prefixes: Iterable[str], *, keys_only: bool = False) -> Snapshot:
+def _nothing() -> None:
+    """Do nothing."""
+
+
+async def read_snapshot(
+    client: EtcdClient, prefixes: Iterable[str], *, keys_only: bool = False, on_page: Callable[[], None] = _nothing
+) -> Snapshot:
     """Read all keys under some prefixes, page by page, all at one revision. Raises the errors of the client's calls.
 
     :param keys_only: leave out the values.
+    :param on_page: called for each page that has come.
     """
     roots = sorted({_bytes(prefix) for prefix in prefixes})
     roots = [root for root in roots if not any(root != other and root.startswith(other) for other in roots)]
     while True:
         try:
-            return await _read(client, roots, keys_only=keys_only)
+            return await _read(client, roots, on_page, keys_only=keys_only)
         except EtcdCompacted:
             pass  # the revision of the first page was compacted away meanwhile: all of it again, at a newer one
 
 
-async def _read(client: EtcdClient, roots: Iterable[bytes], *, keys_only: bool) -> Snapshot:
+async def _read(
+    client: EtcdClient, roots: Iterable[bytes], on_page: Callable[[], None], *, keys_only: bool
+) -> Snapshot:
     items: dict[bytes, Item] = {}
     revision, limit = 0, PAGE
     for root in roots:
@@ -87,6 +96,7 @@ async def _read(client: EtcdClient, roots: Iterable[bytes], *, keys_only: bool) 
                     raise
                 limit //= 2
                 continue
+            on_page()
             revision = revision or page.header.revision
             for item in page.kvs:
                 items[item.key] = Item(item.value, item.mod_revision, item.version)
