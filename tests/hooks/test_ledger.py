@@ -163,7 +163,7 @@ def play(world: World, steps: list[tuple[object, ...]]) -> None:
         world.check()
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(st.lists(ours, max_size=60))
 def test_what_is_taken_last_is_what_is(steps: list[tuple[object, ...]]) -> None:
     world = World()
@@ -193,7 +193,7 @@ of_one = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(of_one, min_size=10, max_size=60))
 def test_status_and_active_side_that_are_taken_last_are_those_of_the_resource(steps: list[tuple[object, ...]]) -> None:
     world = World()
@@ -203,7 +203,7 @@ def test_status_and_active_side_that_are_taken_last_are_those_of_the_resource(st
         assert world.shown["a"] == world.resource("a")
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(
     st.lists(
         st.one_of(happenings, st.tuples(st.just("looks")), st.tuples(st.just("passes"), st.floats(0, 8))), max_size=40

@@ -148,7 +148,7 @@ def test_a_problem_that_is_none_of_a_secret_is_told_in_full(line: str, words: st
     assert told(text, mappings, body) == words
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(shape=st.sampled_from(SHAPES), before=ODD_TEXT, after=ODD_TEXT, listed=st.booleans())
 def test_whatever_a_secret_is_nobody_is_shown_it(shape: str, before: str, after: str, listed: bool) -> None:
     password: object = before + SECRET + after

@@ -281,7 +281,7 @@ class Steps:
 STEPS = ("put", "storm", "config", "template", "cut", "cancel", "compact")
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(st.sampled_from(["3.4.23", "3.6.16"]), st.lists(st.lists(st.sampled_from(STEPS), min_size=1), max_size=6))
 def test_whatever_happens_a_consistent_read_equals_what_is_in_etcd(version: str, rounds: list[list[str]]) -> None:
     async def main() -> None:

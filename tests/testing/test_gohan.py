@@ -76,7 +76,7 @@ async def play(history: Sequence[Step], layout: SiteLayout, monitors: int) -> No
         tasks.cancel_scope.cancel()
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.lists(steps, min_size=5, max_size=20), st.sampled_from(["esi", "gohan"]), st.sampled_from([1, 1, 2]))
 def test_gohan_shows_what_is_published_whatever_the_order_and_no_record_is_put_once_too_often(
     history: list[Step], layout: SiteLayout, monitors: int

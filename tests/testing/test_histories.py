@@ -129,7 +129,7 @@ async def play(version: str, history: Sequence[tuple[str, Any, float]], monitors
             assert monitor.readiness().ready
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(versions, st.lists(steps, min_size=1, max_size=15))
 def test_a_random_history_with_faults_ends_in_what_a_fresh_evaluation_gives(
     version: str, history: list[tuple[str, Any, float]]
@@ -138,7 +138,7 @@ def test_a_random_history_with_faults_ends_in_what_a_fresh_evaluation_gives(
         run(play, version, history, 1, Path(folder))
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(versions, st.lists(steps, min_size=1, max_size=10))
 def test_so_it_does_where_two_share_the_work(version: str, history: list[tuple[str, Any, float]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -190,7 +190,7 @@ async def play_and_compare_revisions(version: str, history: Sequence[tuple[str, 
         newest[entry] = change.revision
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(versions, st.lists(on_and_on, min_size=1, max_size=15))
 def test_the_revision_of_what_is_told_of_an_entry_never_goes_back(
     version: str, history: list[tuple[str, Any, float]]

@@ -127,7 +127,7 @@ async def play(version: str, history: Sequence[tuple[str, Any, float]], folder: 
         await ready(monitor)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(st.sampled_from([OLDEST, NEWEST]), st.lists(steps, min_size=1, max_size=12))
 def test_no_answer_is_older_than_it_says(version: str, history: list[tuple[str, Any, float]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

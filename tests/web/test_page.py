@@ -346,8 +346,7 @@ def test_the_browser_asks_for_the_token(
     expect(row(page, pairs[0])).to_have_attribute("data-status", "UP")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
+@pytest.mark.parametrize(("scheme", "narrow"), [("light", False), ("dark", True)], ids=["light-wide", "dark-narrow"])
 def test_nobody_is_kept_out(
     open_page: Open, pairs: list[site.HaInterface], service: StartService, scheme: str, narrow: bool
 ) -> None:
