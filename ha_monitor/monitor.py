@@ -520,6 +520,8 @@ class HaMonitor:
         if not self._pulse.alive:
             return Readiness(False, f"etcd has not answered for {self._pulse.silence:.0f} s")
         behind = self._watches.behind
+        if behind is not None and not any(feed.caught_up for feed in self._watches.feeds()):
+            return Readiness(False, f"no watch is caught up: {behind.fault}")
         if behind is not None:
             return Readiness(False, f"{behind.prefix} is not caught up: {behind.fault}")
         if not self._synced.is_set():

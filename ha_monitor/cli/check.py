@@ -11,12 +11,10 @@ import click
 from ha_monitor.cli.folders import compare
 from ha_monitor.cli.jsonout import print_json
 from ha_monitor.cli.keyfile import read_keys
-from ha_monitor.cli.once import QUIET, data_option, evaluated, wait_option
+from ha_monitor.cli.once import QUIET, data_option, evaluated, read, wait_option
 from ha_monitor.cli.options import settings_options
 from ha_monitor.errors import EtcdError
-from ha_monitor.etcd.client import open_client
 from ha_monitor.text import printable
-from ha_monitor.watch.snapshot import read_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -46,7 +44,7 @@ async def _check(settings: Settings, data: TextIOWrapper | None, wait: float, as
     keys = None if data is None else read_keys(data)
     async with evaluated(settings, keys, wait) as monitor:
         resources = sum(1 for _ in monitor.resources())
-        found = await _folders(settings, keys, monitor, resources)
+        found = await _folders(settings, keys, monitor, resources, wait)
         problems = [*monitor.problems(), *_twice(monitor), *found.problems]
         named = [_named(monitor, where) | {"problem": words} for where, words in problems] if as_json else []
     for words in (*settings.catalog.notes, *found.notes):
@@ -61,12 +59,12 @@ async def _check(settings: Settings, data: TextIOWrapper | None, wait: float, as
 
 
 async def _folders(
-    settings: Settings, data: Mapping[str, bytes] | None, monitor: HaMonitor, resources: int
+    settings: Settings, data: Mapping[str, bytes] | None, monitor: HaMonitor, resources: int, wait: float
 ) -> Findings:
     """Compare the folders that contain configs with the folders that are monitored."""
     keyspace, fault = settings.keyspace, ""
     try:
-        keys = data if data is not None else await _keys(settings)
+        keys = data if data is not None else await _keys(settings, wait)
     except EtcdError as error:  # the user's role may allow single folders only
         keys, fault = (), f"folders without a template are not reported: listing {keyspace.config_roots[0]}: {error}"
     templates = monitor.templates
@@ -78,10 +76,9 @@ async def _folders(
     return found
 
 
-async def _keys(settings: Settings) -> Iterable[str]:
-    async with open_client(settings) as client:
-        snapshot = await read_snapshot(client, settings.keyspace.config_roots, keys_only=True)
-    return [key.decode("utf-8", "surrogateescape") for key in snapshot.items]
+async def _keys(settings: Settings, wait: float) -> Iterable[str]:
+    found = await read(settings, settings.keyspace.config_roots, wait, keys_only=True)
+    return [key.decode("utf-8", "surrogateescape") for key in found.items]
 
 
 def _twice(monitor: HaMonitor) -> Iterator[tuple[str, str]]:

@@ -23,7 +23,7 @@ from ha_monitor.watch.backoff import Backoff
 from ha_monitor.watch.snapshot import Snapshot, read_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
     from io import TextIOWrapper
 
     from ha_monitor.settings import Settings
@@ -101,12 +101,22 @@ async def snapshot(settings: Settings, data: TextIOWrapper | None, wait: float) 
     if data is not None:
         return Snapshot.of(read_keys(data))
     check_access(settings)
+    return await read(settings, settings.keyspace.roots, wait)
+
+
+async def read(settings: Settings, prefixes: Iterable[str], wait: float, *, keys_only: bool = False) -> Snapshot:
+    """Read all keys under some prefixes, of the first member that answers. Raises :class:`NoAnswer`, and what refuses.
+
+    :param wait: seconds that etcd is waited for, each time that it does not answer.
+    """
     backoff, said, fault = Backoff(), 0.0, "no answer"
     async with open_client(settings) as client:
         with anyio.move_on_after(wait) as patience:
             while True:
                 try:
-                    return await read_snapshot(client, settings.keyspace.roots, on_page=lambda: _go_on(patience, wait))
+                    return await read_snapshot(
+                        client, prefixes, keys_only=keys_only, on_page=lambda: _go_on(patience, wait)
+                    )
                 except EtcdUnavailable as error:
                     fault = f"etcd can't be heard: {error}"
                 if anyio.current_time() >= said + _SAY:

@@ -11,6 +11,7 @@ import anyio
 from aetcd import rpc
 
 from ha_monitor.errors import EtcdTlsRefused, EtcdTokenInvalid, EtcdUnavailable, EtcdWrongCluster
+from ha_monitor.etcd.cluster import YES, ClusterPin
 from ha_monitor.etcd.connection import CALL_TIMEOUT, Access, Connection, dial
 from ha_monitor.etcd.endpoints import Endpoints, EndpointSettings
 from ha_monitor.etcd.faults import translate
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from contextlib import AbstractAsyncContextManager
 
-    from ha_monitor.etcd.cluster import ClusterPin
     from ha_monitor.etcd.connection import Connect, Metadata
     from ha_monitor.etcd.stream import Watch
 
@@ -137,9 +137,12 @@ class EtcdClient:
         before, request = self._cluster.id, rpc.RangeRequest(key=self._cluster.successor_key)
         try:
             reply = await connection.kv.Range(request, timeout=CALL_TIMEOUT, metadata=connection.metadata)
-        except rpc.AioRpcError:
+        except rpc.AioRpcError as error:
+            if self._left.get(connection.url) != cluster_id:
+                why = translate(error, f"read {request.key.decode()}")
+                log.warning("whether cluster %x succeeds %x is not known: %s", cluster_id, before, why)
             return False
-        if not reply.kvs:
+        if not reply.kvs or reply.kvs[0].value.strip() != YES:
             return False
         log.warning("cluster %x succeeds %x, as its key %s says", cluster_id, before, request.key.decode())
         self._cluster.id = cluster_id

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+YES = b"yes"
+"""Value of the key by which an operator says that a cluster succeeds another."""
+
 
 class ClusterPin:
     """The id of the cluster that is followed: the first one seen, unless a setting names it.

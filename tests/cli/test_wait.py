@@ -51,6 +51,15 @@ def test_an_etcd_that_comes_within_that_time_is_asked(own_etcd: Etcd) -> None:
     assert b"1 resource" in ended.stderr
 
 
+def test_a_member_that_is_dead_takes_nothing_from_what_check_finds(own_etcd: Etcd) -> None:
+    pair = site.HaInterface()
+    own_etcd.txn(site.ha_template() | site.reader_template("port") | pair.keys())
+    own_etcd.put("/config/v2.0/strangers/one", site.envelope({"id": "one"}))
+    ended = command("check", "--etcd", f"127.0.0.1:{free_port()},{own_etcd.url}")
+    assert b"/config/v2.0/strangers/: 1 config without a template" in ended.stderr
+    assert ended.returncode == 1, ended.stderr
+
+
 @pytest.mark.parametrize("wait", ["0", "-1", "soon"])
 def test_a_time_that_is_none_is_refused(wait: str) -> None:
     ended = command("check", "--wait", wait)

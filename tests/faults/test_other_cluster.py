@@ -81,7 +81,9 @@ def test_a_restored_cluster_with_another_id_is_followed_once_its_operator_says_s
     watched.unready(saying=f"belongs to cluster {after}, not to {before}")
     etcd.put(f"{STATES}s2", DOWN)
     watched.stays_as_it_is(f"{RECORDS}ha2", {"primary": "UP", "secondary": "UP", "version": 1})
-    etcd.put(f"/ha_monitor/successor-of/{before}", "by the operator")
+    etcd.put(f"/ha_monitor/successor-of/{before}", "no")
+    watched.stays_as_it_is(f"{RECORDS}ha2", {"primary": "UP", "secondary": "UP", "version": 1})
+    etcd.put(f"/ha_monitor/successor-of/{before}", "yes\n")
     watched.ready()
     watched.right()
     assert f"cluster {after} succeeds {before}" in watched.service.log
