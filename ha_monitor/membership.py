@@ -66,8 +66,14 @@ def open_member(
     roster, host = Roster(settings.group_keys), legible(socket.gethostname())
     member = Member(
         client, clock, roster, grounds, group=settings.group, name=host.replace("/", "-"),  # one segment of a key
-        shards=settings.shards, ttl=settings.lease_ttl, on_fault=on_fault,
+        shards=settings.shards, ttl=settings.lease_ttl, on_fault=on_fault, patience=_patience(settings),
     )  # fmt: skip
     grounds.publisher.records.mandate = member
     watches.follow(roster)
     return member
+
+
+def _patience(settings: Settings) -> float:
+    """Give the seconds for which a member that has just started may evaluate otherwise than one that saw it all."""
+    damped = [settings.rise, settings.fall, *settings.rise_by_type.values(), *settings.fall_by_type.values()]
+    return max(damped) + (settings.flap_window if settings.flap_turns else 0.0)

@@ -144,7 +144,8 @@ class GroupStatus:
     ``owned`` are the shards that this member, ``id``, publishes for at this moment; ``members`` has the shards that
     each member holds in etcd. ``lease_left`` are the seconds for which it may publish without another sign of life
     from etcd, of a lease of ``lease_ttl``; ``takeovers`` counts the shards that it took. ``fault`` says why it is no
-    member at this moment, empty where it is.
+    member at this moment, empty where it is. ``passed_over`` are the members that took no shard for a lease, or
+    published nothing: they are given no more until they take one.
     """
 
     name: str
@@ -156,6 +157,7 @@ class GroupStatus:
     lease_left: float
     takeovers: int
     fault: str
+    passed_over: Sequence[str] = ()
 
     @property
     def role(self) -> Literal["active", "standby", "outside"]:

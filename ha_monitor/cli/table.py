@@ -101,6 +101,8 @@ def group_line(group: shapes.Group) -> str:
         here = f"{group.role} here" + (f", {_shards(group.owned)} of {group.shards}" if group.owned else "")
     members = f"{len(group.members)} member{'' if len(group.members) == 1 else 's'}"
     words = f"group {group.name}: {here}; {members}"
+    if group.passed_over:
+        words += f" ({len(group.passed_over)} passed over)"
     return f"{words}; NOBODY PUBLISHES FOR {_shards(group.unowned)}" if group.unowned else words
 
 

@@ -58,13 +58,17 @@ def _words(roster: Roster, item: rpc.KeyValue, shards: int) -> str:
     )
 
 
-async def claim(client: EtcdClient, roster: Roster, shard: int, member: Identity) -> int | None:
-    """Take a shard that nobody has; give the revision at which its key was created, ``None`` where somebody has it."""
+async def claim(client: EtcdClient, roster: Roster, shard: int, member: Identity, created: int = 0) -> int | None:
+    """Put a shard's key; give the revision of the put, ``None`` where the key was not created at ``created``.
+
+    :param created: 0: take a shard that no member has. Else: put the key again that this member created then, and that
+        another client put over.
+    """
     key = roster.shard_key(shard)
     request = rpc.TxnRequest(
         compare=[
-            rpc.Compare(target=_CREATE, key=key, create_revision=0),
-            rpc.Compare(target=_CREATE, key=roster.member_key(member.id), create_revision=member.joined_at),
+            rpc.Compare(target=_CREATE, key=key, create_revision=created),
+            _is_member(roster, member),
         ],
         success=[rpc.RequestOp(request_put=rpc.PutRequest(key=key, value=member.id.encode(), lease=member.lease))],
     )
@@ -72,11 +76,23 @@ async def claim(client: EtcdClient, roster: Roster, shard: int, member: Identity
     return int(reply.header.revision) if reply.succeeded else None
 
 
-async def release(client: EtcdClient, roster: Roster, shard: int, revision: int) -> None:
-    """Give up a shard whose key was created at ``revision``; no harm where it is another's by now."""
+async def touch(client: EtcdClient, roster: Roster, shards: int, member: Identity) -> None:
+    """Put a member's key again. Raises :class:`EtcdError` where etcd takes no writes: no member could take a shard."""
+    put = rpc.PutRequest(key=roster.member_key(member.id), value=charter(shards), lease=member.lease)
+    request = rpc.TxnRequest(compare=[_is_member(roster, member)], success=[rpc.RequestOp(request_put=put)])
+    await client.txn(request, f"put the key of member {member.id}")
+
+
+async def release(client: EtcdClient, roster: Roster, shard: int, revision: int) -> bool:
+    """Give up a shard whose key was created at ``revision``; tells whether it was: it may be another's by now."""
     key = roster.shard_key(shard)
     request = rpc.TxnRequest(
         compare=[rpc.Compare(target=_CREATE, key=key, create_revision=revision)],
         success=[rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=key))],
     )
-    await client.txn(request, f"give up shard {shard}")
+    reply = await client.txn(request, f"give up shard {shard}")
+    return bool(reply.succeeded)
+
+
+def _is_member(roster: Roster, member: Identity) -> rpc.Compare:
+    return rpc.Compare(target=_CREATE, key=roster.member_key(member.id), create_revision=member.joined_at)

@@ -15,12 +15,12 @@ import anyio
 from ha_monitor.errors import EtcdError, GroupRefused
 from ha_monitor.etcd.connection import CALL_TIMEOUT
 from ha_monitor.etcd.lease import grant, refresh, revoke
+from ha_monitor.group.assessment import Assessment
+from ha_monitor.group.balancer import Balancer
 from ha_monitor.group.election import Identity, join
 from ha_monitor.group.holdings import Holdings
-from ha_monitor.group.roster import NOBODY
 from ha_monitor.group.shards import shard_of
 from ha_monitor.model import GroupStatus
-from ha_monitor.text import ranges
 from ha_monitor.watch.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -65,12 +65,14 @@ class Member:
         shards: int,
         ttl: float,
         on_fault: Callable[[EtcdError], None],
+        patience: float,
     ) -> None:
         """Prepare; nothing is asked of etcd yet.
 
         :param name: of this process, to be read by people: the host's, say.
         :param ttl: seconds that etcd keeps the lease without a sign of life.
         :param on_fault: called with each failure, before the pause.
+        :param patience: seconds for which a member that has just started may evaluate otherwise than the others.
         """
         self.id = ""
         """Another one each time that it joins, so that nothing of an earlier time is taken for its own."""
@@ -88,16 +90,18 @@ class Member:
         self._lease = 0
         self._valid_until = 0.0
         self._holdings = Holdings(client, roster, grounds, shards)
-        self._ownerless: dict[int, float] = {}
-        """The shards that nobody has, and since when that is seen (monotonic seconds)."""
+        self._assessment = Assessment(roster, grounds, self._holdings, clock, shards=shards, ttl=ttl, patience=patience)
+        self._holdings.on_change = self._assessment.look
+        self._balancer = Balancer(
+            client, clock, roster, self._holdings, self._assessment, shards=shards, on_fault=on_fault
+        )
         self._joined_before = False
-        self._joins, self._moves = Backoff(), Backoff()
+        self._joins = Backoff()
         # An etcd that was away keeps a lease for its time once it is back, however long it was: tries come often in it.
         self._refreshes = Backoff(cap=min(Backoff().cap, ttl / REFRESHES / 2))
         self._scope = anyio.CancelScope()
-        self._news = anyio.Event()
         self._expelled = anyio.Event()
-        roster.on_news = self._tell
+        roster.on_news = self._balancer.wake
         roster.on_list = self._listed_again
 
     # -- what others ask
@@ -112,31 +116,44 @@ class Member:
         """Tell whether another member has the shard of a resource, by what etcd has said within the time of a lease."""
         if self._clock.monotonic() >= self._valid_until or not self._grounds.heard:
             return False
-        owner = self._roster.owners.get(shard_of(type_, id_, self._shards))
-        return owner is not None and owner.member in self._roster.members - {self.id}
+        shard = shard_of(type_, id_, self._shards)
+        owner = self._roster.owners.get(shard)
+        if owner is None or owner.member == self.id or owner.member not in self._roster.members:
+            return False
+        return not self._assessment.is_silent(shard)
+
+    def note_late(self, type_: str, id_: str, *, is_late: bool) -> None:
+        """Note whether a record that another member is to write is out of date."""
+        self._assessment.note_late(type_, id_, is_late=is_late)
+
+    def note_published(self, type_: str, id_: str) -> None:
+        """Note that another client wrote a record."""
+        self._assessment.note_published(type_, id_)
+
+    def note_refused(self, type_: str, id_: str) -> None:
+        """Note that etcd refused a record to this member."""
+        self._assessment.note_refused(type_, id_)
 
     def status(self) -> GroupStatus:
         """Say who is there, and who has what."""
         shares: dict[str, list[int]] = {member: [] for member in sorted(self._roster.members)}
-        for shard, owner in sorted(self._roster.owners.items()):
-            if owner.member != NOBODY:
-                shares.setdefault(owner.member, []).append(shard)
+        for shard, owner in sorted(self._assessment.owners().items()):
+            shares[owner.member].append(shard)
         now = self._clock.monotonic()
         owned = tuple(sorted(self._holdings.open)) if now < self._valid_until else ()
         left = max(self._valid_until - now, 0.0)
         members = {member: tuple(own) for member, own in shares.items()}
         return GroupStatus(
-            self._group, self.id, self._shards, owned, members, self._ttl, left, self._holdings.taken, self.fault
-        )
+            self._group, self.id, self._shards, owned, members, self._ttl, left, self._holdings.taken, self.fault,
+            tuple(sorted(self._assessment.passed)),
+        )  # fmt: skip
 
     @property
     def trouble(self) -> str:
         """Say why not all is published that its group is there for; empty where it is, as far as it knows."""
         if self.fault:
             return f"it is no member of group {self._group}: {self.fault}"
-        before = self._clock.monotonic() - self._ttl
-        left = ranges(shard for shard, since in self._ownerless.items() if since < before)
-        return f"nobody has taken shards {left} of group {self._group} for longer than a lease" if left else ""
+        return self._assessment.words(self._group)
 
     # -- its life
 
@@ -184,6 +201,7 @@ class Member:
         joined_at = await join(self._client, self._roster, self.id, self._shards, lease.id)
         self._valid_until = asked + (1 - MARGIN) * self._ttl
         self._expelled, self.fault, self._joined_before = anyio.Event(), "", True
+        self._assessment.joined(self.id, self._ttl)
         self._joins.reset()
         log.info("joined group %s as %s: %d shards, lease of %g s", self._group, self.id, self._shards, self._ttl)
         return Identity(self.id, joined_at, lease.id)
@@ -191,14 +209,14 @@ class Member:
     async def _stay(self, me: Identity) -> str:
         """Be a member; gives why it is over."""
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._balance_again_and_again, me, tasks)
-            why = await self._keep_alive(tasks)
+            tasks.start_soon(self._balance, me, tasks)
+            why = await self._keep_alive(me, tasks)
             tasks.cancel_scope.cancel()
         return why
 
     # -- the lease
 
-    async def _keep_alive(self, tasks: TaskGroup) -> str:
+    async def _keep_alive(self, me: Identity, tasks: TaskGroup) -> str:
         """Keep the lease; gives why it is over."""
         pause, deaf_since = self._ttl / REFRESHES, None
         while True:
@@ -216,6 +234,7 @@ class Member:
                 return "its lease has run out"
             self._refreshes.reset()
             self._prolong(asked, lease.revision, tasks)
+            tasks.start_soon(self._balancer.restore, me)
             pause = self._ttl / REFRESHES
             deaf_since = None if self._grounds.heard else (deaf_since or asked)
             if deaf_since is not None and asked - deaf_since >= self._ttl:
@@ -226,34 +245,15 @@ class Member:
         self._valid_until = asked + (1 - MARGIN) * self._ttl
         if lapsed:
             self._holdings.open.clear()
+            self._assessment.look()
             self._holdings.open_soon(revision, tasks)
 
     # -- the shards
 
-    def _tell(self) -> None:
-        owned = {shard for shard, owner in self._roster.owners.items() if owner.member != NOBODY}
-        free, now = set(range(self._shards)) - owned, self._clock.monotonic()
-        self._ownerless = {shard: self._ownerless.get(shard, now) for shard in sorted(free)}
-        self._news.set()
+    async def _balance(self, me: Identity, tasks: TaskGroup) -> None:
+        await self._balancer.run(me, self._ttl, tasks)
+        self._expelled.set()
 
     def _listed_again(self) -> None:
         """Take nothing for granted where the store may be another one, or an older one: join anew."""
         self._expelled.set()
-
-    async def _balance_again_and_again(self, me: Identity, tasks: TaskGroup) -> None:
-        while True:
-            self._news = anyio.Event()
-            try:
-                if self._roster.revision >= me.joined_at:
-                    if me.id not in self._roster.members:
-                        self._expelled.set()
-                        return
-                    await self._holdings.balance(me)
-            except EtcdError as error:
-                self._on_fault(error)
-                self._holdings.open_soon(0, tasks)  # those that were taken before it failed
-                await anyio.sleep(self._moves.delay())
-                continue
-            self._moves.reset()
-            self._holdings.open_soon(0, tasks)
-            await self._news.wait()

@@ -22,7 +22,7 @@ NOBODY = ""
 
 
 class Owner(NamedTuple):
-    """Who put a shard's key, and at which revision: what a write in its name is fenced with."""
+    """Who created a shard's key, and at which revision: what a write in its name is fenced with."""
 
     member: str
     revision: int
@@ -51,6 +51,8 @@ class Roster(View):
         self.owners: dict[int, Owner] = {}
         self._strays: set[bytes] = set()
         """Keys among those of the members that no member put: a copy or a dump of a store has them, without leases."""
+        self.overwritten: set[int] = set()
+        """The shards whose key another client has put over since a member created it."""
         self.revision = 0
         """The revision up to which the list and the watch have brought all."""
         self.on_news: Callable[[], None] = lambda: None
@@ -121,10 +123,20 @@ class Roster(View):
                 _warn(key)
 
     def _put_owner(self, shard: int, item: rpc.KeyValue) -> None:
+        """Take a shard's key. A member wins an election by creating it: a later put over it elects no other one."""
         member = item.value.decode("utf-8", "surrogateescape") if item.lease else NOBODY
-        before, self.owners[shard] = self.owners.get(shard), Owner(member, item.create_revision)
-        if not item.lease and self.owners[shard] != before:
-            _warn(item.key)
+        before, owner = self.owners.get(shard), Owner(member, item.create_revision)
+        if before == owner:
+            self.overwritten.discard(shard)
+        elif before is not None and before.revision == owner.revision and before.member in self.members:
+            if shard not in self.overwritten:
+                self.overwritten.add(shard)
+                log.warning("%s counts for nothing: another client put it over", item.key.decode("utf-8", "replace"))
+        else:
+            self.owners[shard] = owner
+            self.overwritten.discard(shard)
+            if not item.lease:
+                _warn(item.key)
 
     def _delete(self, key: bytes, revision: int) -> None:
         kind, _, name = self._text(key).partition("/")
@@ -133,6 +145,7 @@ class Roster(View):
             self._strays.discard(key)
         else:
             self.owners.pop(int(name), None)
+            self.overwritten.discard(int(name))
 
 
 def _is_number(name: str) -> bool:

@@ -80,6 +80,8 @@ class Decider:
         freezer = self.freezer
         if freezer is not None and freezer.frozen and (family.type, family.resource_id(id_)) in freezer.frozen:
             self._leave(key)  # whoever froze it may write it
+            if self.mandate is not None:
+                self.mandate.note_late(family.type, family.resource_id(id_), is_late=False)
             return None
         standing, revision = family.records.standing(record)
         if id_ in family.unrendered.ids and id_ in family.units:
@@ -96,6 +98,8 @@ class Decider:
         if self.mandate is not None:
             fence = self.mandate.fence(family.type, family.resource_id(id_))
             if fence is None:  # somebody else's to write, and rightly written by somebody else
+                is_late = isinstance(wanted, Put) and value != standing
+                self.mandate.note_late(family.type, family.resource_id(id_), is_late=is_late)
                 self._leave(key)
                 return None
         if isinstance(wanted, Keep) or value == standing:
@@ -259,6 +263,8 @@ class Decider:
 
     def changed(self, family: Family, id_: str) -> None:
         """Note that the watch brought another record than the one we knew."""
+        if self.mandate is not None:
+            self.mandate.note_published(family.type, family.resource_id(id_))
         sent = self._doubtful.get((family, id_))
         if sent is None or family.records is None or family.records.standing(sent.key)[0] != sent.value:
             self._not_ours(family, id_)
@@ -289,6 +295,8 @@ class Decider:
     def rest(self, write: Write, words: str) -> bool:
         """Have a record rest that etcd does not take; tells whether it is the first time."""
         family, id_ = write.of
+        if self.mandate is not None:
+            self.mandate.note_refused(family.type, family.resource_id(id_))
         is_new = id_ not in self.resting.of(family)
         self.look_later(family, id_, self.resting.note(family, id_, words, self._clock.monotonic()))
         return is_new

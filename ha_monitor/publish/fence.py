@@ -47,6 +47,15 @@ class Mandate(Protocol):
     def fence(self, type_: str, id_: str) -> Fence | None:
         """Give the fence for a resource's record at this moment; ``None`` where somebody else is to write it."""
 
+    def note_late(self, type_: str, id_: str, *, is_late: bool) -> None:
+        """Note whether a record that another member is to write is out of date."""
+
+    def note_published(self, type_: str, id_: str) -> None:
+        """Note that another client wrote a record."""
+
+    def note_refused(self, type_: str, id_: str) -> None:
+        """Note that etcd refused a record."""
+
 
 def grounds_of(family: Family, id_: str, freezer: Freezer | None, *, is_gone: bool = False) -> Grounds | None:
     """Give what a write goes by beside the config; ``None`` where another verdict is to come.

@@ -155,6 +155,7 @@ def _shared(group: GroupStatus) -> Iterator[Metric]:
         ("shards", "Parts that the group's work falls into.", group.shards),
         ("owned_shards", "Shards that this member publishes for.", len(group.owned)),
         ("unowned_shards", "Shards that nobody has.", len(group.unowned)),
+        ("passed_over_members", "Members that took no shard, or published nothing.", len(group.passed_over)),
         ("lease_seconds", "Seconds for which it may publish without hearing etcd; 0: it may not.", group.lease_left),
     )
     for name, words, value in gauges:

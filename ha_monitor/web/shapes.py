@@ -226,7 +226,8 @@ class Group(Struct):
     """Who shares the work; ``alone`` where nobody does.
 
     ``owned`` are the shards that the one that answers publishes for, ``unowned`` those that nobody has. ``lease_left``
-    are the seconds for which it may publish without another sign of life from etcd.
+    are the seconds for which it may publish without another sign of life from etcd. ``passed_over`` are the members
+    that took no shard for a lease, or published nothing.
     """
 
     name: str | None
@@ -240,6 +241,7 @@ class Group(Struct):
     lease_left: float | None
     takeovers: int
     fault: str
+    passed_over: list[str]
 
 
 class Snapshot(Struct):
@@ -302,11 +304,12 @@ def _entry_shape(entry: EntryRecord) -> Entry:
 def group_shape(status: GroupStatus | None) -> Group:
     """Give a group's shape."""
     if status is None:
-        return Group(None, None, "alone", 1, [], [], [], None, None, 0, "")
+        return Group(None, None, "alone", 1, [], [], [], None, None, 0, "", [])
     members = [Member(legible(id_), list(shards), id_ == status.id) for id_, shards in status.members.items()]
     return Group(
         status.name, status.id, status.role, status.shards, list(status.owned), list(status.unowned), members,
         status.lease_ttl, round(status.lease_left, 3), status.takeovers, status.fault,
+        list(map(legible, status.passed_over)),
     )  # fmt: skip
 
 

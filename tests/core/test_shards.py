@@ -61,3 +61,19 @@ def test_what_is_shared_out_stays_so(members: set[str], owners: dict[int, str], 
 
 def test_nobody_has_anything_where_nobody_is() -> None:
     assert share_out((), {0: "a"}, 3) == {}
+
+
+@given(MEMBERS, OWNERS, SHARDS, st.sets(st.sampled_from("abcdef")))
+def test_who_is_passed_over_gets_no_more_and_the_others_share_the_rest(
+    members: set[str], owners: dict[int, str], shards: int, passed: set[str]
+) -> None:
+    passed -= {min(members)}  # who works it out does not pass over itself
+    held = Counter(owner for shard, owner in owners.items() if owner in members and shard < shards)
+    plan = share_out(members, owners, shards, passed)
+    sizes = Counter(plan.values())
+    assert sorted(plan) == list(range(shards))
+    assert all(sizes[member] <= held[member] for member in members & passed)
+    free = [sizes[member] for member in members - passed]
+    assert max(free) - min(free) <= 1
+    assert all(sizes[member] <= min(free) + 1 for member in members & passed)
+    assert share_out(members, plan, shards, passed) == plan

@@ -243,10 +243,10 @@ class Etcd:
         """Get another token for the next call: users or roles were changed."""
         self._token_used = float("-inf")
 
-    def put(self, key: str, value: object) -> int:
-        """Put one key; gives the revision."""
+    def put(self, key: str, value: object, *, lease: int = 0) -> int:
+        """Put one key, with a lease or (0) without; gives the revision."""
         answer = self._kv.Put(
-            rpc.PutRequest(key=key.encode("utf-8", "surrogateescape"), value=encode(value)),
+            rpc.PutRequest(key=key.encode("utf-8", "surrogateescape"), value=encode(value), lease=lease),
             timeout=CALL,
             wait_for_ready=True,
             metadata=self.metadata,

@@ -161,6 +161,11 @@ class Group:
         """Wait until every record is what it has to be."""
         self.etcd.wait("/", lambda items: not differences(items), timeout)
 
+    def grant(self, ttl: int) -> int:
+        """Give a lease of ``ttl`` seconds that is no member's."""
+        with grpc.insecure_channel(f"127.0.0.1:{self.etcd.port}") as channel:
+            return int(rpc.LeaseStub(channel).LeaseGrant(rpc.LeaseGrantRequest(TTL=ttl), timeout=5.0).ID)
+
     def revoke(self, lease: int) -> None:
         """End a lease by hand."""
         with grpc.insecure_channel(f"127.0.0.1:{self.etcd.port}") as channel:

@@ -45,6 +45,10 @@ class Fleet:
         """Write the state of a pair's primary side."""
         self.etcd.put(self.pairs[number].primary_state, value)
 
+    def wrong(self) -> list[str]:
+        """Give where what is published differs from a fresh evaluation."""
+        return differences(self.etcd.items())
+
     async def right(self, within: float = RIGHT_WITHIN) -> None:
         """Wait until what is published equals a fresh evaluation."""
         await until(lambda: not differences(self.etcd.items()), within, lambda: differences(self.etcd.items()))
@@ -67,3 +71,15 @@ async def unready(monitor: HaMonitor) -> str:
     """Wait until it says that it can't be trusted, in time; give why."""
     await until(lambda: not monitor.readiness().ready, TOLD_WITHIN)
     return monitor.readiness().reason
+
+
+def owned(*monitors: HaMonitor) -> list[int]:
+    """Give the shards that members publish for, each as often as there are members that do."""
+    groups = [monitor.group() for monitor in monitors]
+    return sorted(shard for group in groups if group is not None for shard in group.owned)
+
+
+def takeovers(*monitors: HaMonitor) -> int:
+    """Give how often shards came to members."""
+    groups = [monitor.group() for monitor in monitors]
+    return sum(group.takeovers for group in groups if group is not None)

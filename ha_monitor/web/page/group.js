@@ -8,7 +8,8 @@ export function showGroup(line, group) {
   line.hidden = group.name === null;
   if (line.hidden) return;
   const none = group.unowned.length ? `; nobody publishes for ${plural(group.unowned.length, "shard")}` : "";
-  say(line, `group ${group.name}: ${here(group)}; ${plural(group.members.length, "member")}${none}`);
+  const passed = group.passed_over.length ? ` (${group.passed_over.length} passed over)` : "";
+  say(line, `group ${group.name}: ${here(group)}; ${plural(group.members.length, "member")}${passed}${none}`);
   line.toggleAttribute("data-alarm", none !== "" || group.fault !== "");
   line.title = group.members.map(member).join("\n");
 }
