@@ -17,7 +17,7 @@ from aetcd import rpc
 
 from ha_monitor.errors import EtcdCompacted, EtcdError, EtcdRefused, EtcdTooLarge, EtcdUnavailable
 from ha_monitor.etcd.client import LIST_TIMEOUT
-from ha_monitor.etcd.ranges import range_end
+from ha_monitor.etcd.ranges import next_start, range_end
 from ha_monitor.watch.backoff import Backoff
 from ha_monitor.watch.continuity import Continuity
 from ha_monitor.watch.lag import BATCH, Lag
@@ -162,6 +162,11 @@ class Feed:
         request = rpc.RangeRequest(key=at.start, range_end=range_end(self._bytes), limit=at.limit, revision=at.revision)
         sent = self._clock.time(), self._clock.monotonic()
         reply = await self._client.range(request, f"list {self.prefix}", LIST_TIMEOUT)
+        try:
+            next_start(at.start, reply, f"list {self.prefix}")
+        except EtcdUnavailable as error:
+            self._client.abandon(connection, str(error))  # another member may know better
+            raise
         self._backoff.reset()
         self._refused = 0
         if self._replaced:

@@ -9,7 +9,7 @@ from aetcd import rpc
 
 from ha_monitor.errors import EtcdCompacted, EtcdTooLarge
 from ha_monitor.etcd.client import LIST_TIMEOUT
-from ha_monitor.etcd.ranges import range_end
+from ha_monitor.etcd.ranges import next_start, range_end
 from ha_monitor.watch.state_machine import PAGE
 
 if TYPE_CHECKING:
@@ -84,13 +84,14 @@ async def _read(
     items: dict[bytes, Item] = {}
     revision, limit = 0, PAGE
     for root in roots:
-        start, more = root, True
-        while more:
+        start: bytes | None = root
+        doing = f"read {root.decode(errors='replace')}"
+        while start is not None:
             request = rpc.RangeRequest(
                 key=start, range_end=range_end(root), limit=limit, revision=revision, keys_only=keys_only
             )
             try:
-                page = await client.range(request, f"read {root.decode(errors='replace')}", LIST_TIMEOUT)
+                page = await client.range(request, doing, LIST_TIMEOUT)
             except EtcdTooLarge:
                 if limit == 1:
                     raise
@@ -100,9 +101,7 @@ async def _read(
             revision = revision or page.header.revision
             for item in page.kvs:
                 items[item.key] = Item(item.value, item.mod_revision, item.version)
-            more = page.more
-            if more:
-                start = page.kvs[-1].key + b"\0"
+            start = next_start(start, page, doing)
     return Snapshot(items, revision)
 
 
