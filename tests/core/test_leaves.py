@@ -26,6 +26,9 @@ class Reluctant:
         self.may_end = anyio.Event()
         self.ended = False
 
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        pass
+
     def rest(self) -> None:
         pass
 
@@ -50,9 +53,10 @@ async def test_a_task_that_is_cancelled_again_while_it_waits_for_the_others_stil
             await asyncio.Event().wait()
 
     owner = asyncio.create_task(own())
-    await leaf.began.wait()
-    owner.cancel()
-    await leaf.asked.wait()
+    with anyio.fail_after(10):
+        await leaf.began.wait()
+        owner.cancel()
+        await leaf.asked.wait()
     owner.cancel()  # asyncio's own cancellation knows of no shield
     done, _ = await asyncio.wait([owner], timeout=0.05)
     assert not done
