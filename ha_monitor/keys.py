@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ha_monitor.lang.places import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from ha_monitor.lang.catalog import Catalog
     from ha_monitor.lang.places import KeyPath, Place
@@ -61,13 +61,21 @@ class Keyspace:
             self.config_root, self.state_root, self.record_root, self.outputs_root, self.maintenance_root,
             self.worker_state_root,
         )  # fmt: skip
-        return (*[f"{root}/" for root in roots if root], *self.config_roots[1:])
+        detached = [f"{root}{folder}" for root in roots if root for folder in self._detached]
+        return (*[f"{root}/" for root in roots if root], *self.config_roots[1:], *detached)
 
     @property
     def config_roots(self) -> tuple[str, ...]:
         """The prefixes of all configs: the config prefix first, then those of types that skip it."""
         outside = {place.folder for place in self._special.values() if place.skips_config_prefix}
+        outside |= {f"{self.config_root}{folder}" for folder in self._detached}
         return f"{self.config_root}/", *sorted(outside)
+
+    @property
+    def _detached(self) -> Sequence[str]:
+        """Folders without a leading slash, by a ``sync_key_template`` without one: gohan puts no slash before them."""
+        places = [schema.place for schema in self.catalog.schemas.values() if schema.place is not None]
+        return sorted({place.folder for place in places if not place.folder.startswith("/")})
 
     @property
     def maintenance(self) -> str:

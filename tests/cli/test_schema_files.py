@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ha_monitor.schemafiles import read_catalog
+from tests.support import site
+from tests.support.service import command
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.etcd import Etcd
 
 
 def schemas(*types: str, prefix: str = "/v1") -> str:
@@ -108,3 +112,26 @@ def test_files_that_name_each_other_are_read_once(tmp_path: Path) -> None:
     catalog = read_catalog([put(tmp_path, files) / "a.yaml"])
     assert [catalog.prefix(type_) for type_ in "abc"] == ["/as", "/bs", "/second"]
     assert catalog.problems == ()
+
+
+def test_keys_without_a_slash_after_the_prefix_are_read_by_commands(own_etcd: Etcd, tmp_path: Path) -> None:
+    schema = {
+        "id": "loose", "singular": "loose", "plural": "looses", "prefix": "/v2.0",
+        "metadata": {"sync_key_template": "v1.0/loose/{{id}}", "state_versioning": True},
+        "schema": {"type": "object", "properties": {"id": {"type": "string"}, "port_id": {"type": "string"}}},
+    }  # fmt: skip
+    file = tmp_path / "schemas.json"
+    file.write_text(json.dumps({"schemas": [schema]}))
+    key = "/configv1.0/loose/a"
+    own_etcd.txn(site.reader_template("loose") | {key: site.envelope({"id": "a", "port_id": "p"})})
+    own_etcd.put(site.monitoring_key("er_physical_interfaces", "p"), site.UP)
+    options = ("--etcd", own_etcd.url, "--schema-file", str(file))
+    told = command("explain", "loose", "a", *options)
+    assert told.returncode == 0, told.stderr
+    assert key.encode() in told.stdout
+    checked = command("check", *options)
+    assert (checked.returncode, checked.stdout) == (0, b""), checked.stderr
+    change = json.dumps({site.monitoring_key("er_physical_interfaces", "p"): site.DOWN}).encode()
+    planned = command("plan", "-", *options, stdin=change)
+    assert planned.returncode == 1, planned.stderr
+    assert b"loose" in planned.stdout
