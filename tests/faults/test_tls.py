@@ -30,7 +30,7 @@ def test_a_client_certificate_is_shown_and_believed(
 
 def test_who_forgets_the_s_is_told(secure: Etcd) -> None:
     ended = command("load", "-", "--etcd", f"http://127.0.0.1:{secure.port}", "--wait", "0.5", stdin=b'{"/a": "b"}')
-    assert ended.returncode == 1
+    assert ended.returncode == 3
     assert b"if it wants TLS, it is https://" in ended.stderr
 
 
