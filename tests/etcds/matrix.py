@@ -68,7 +68,7 @@ def run(source: Source, more: Sequence[str], *, full: bool) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="ha-monitor-matrix-") as folder:
         report = Path(folder, "report.xml")
         paths = suites(source, full=full)
-        line = [sys.executable, "-m", "pytest", "-q", "-rs", f"--junitxml={report}", *paths, *more]
+        line = [sys.executable, "-m", "pytest", "-q", "-rs", "-m", "not long", f"--junitxml={report}", *paths, *more]
         env = {**os.environ, "ETCD": str(server)}
         code = subprocess.run(line, cwd=_ROOT, env=env, check=False).returncode
         again = 0
@@ -98,7 +98,8 @@ def _run_again(env: Mapping[str, str], report: Path, more: Sequence[str]) -> int
         case for case in ElementTree.parse(report).getroot().iter("testcase")
         if case.find("failure") is not None or case.find("error") is not None
     ]  # fmt: skip
-    line = [sys.executable, "-m", "pytest", "-q", "--last-failed", "--last-failed-no-failures=none", "-n", "2", *more]
+    line = [sys.executable, "-m", "pytest", "-q", "-m", "not long", "--last-failed", "--last-failed-no-failures=none"]
+    line += ["-n", "2", *more]
     code = subprocess.run(line, cwd=_ROOT, env=env, check=False).returncode
     return len(failed) if code == 0 else 0
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tests.faults.conftest import Watched
     from tests.support.service import Service
 
+pytestmark = pytest.mark.thorough
+
 BY_DNS = SimpleNamespace(url=None)
 PLAIN, SECURE = "_etcd-client._tcp.site.example", "_etcd-client-ssl._tcp.site.example"
 

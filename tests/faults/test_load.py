@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.conftest import StartService
     from tests.support.service import Service
 
+pytestmark = pytest.mark.thorough
+
 STORM, CALM = "aa_storm", "zz_calm"
 MANY = 3_000
 SAMPLES = 40

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.conftest import StartService
     from tests.faults.conftest import Watched
 
+pytestmark = pytest.mark.thorough
+
 BUMP = 1_000_000_000
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.faults.conftest import Watched
     from tests.support.etcd import Etcd
 
+pytestmark = pytest.mark.thorough
+
 SEVERAL_CHECKS = 9.0
 """Seconds in which several health checks fall, and after which a watch without a reply would have been given up."""
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tests.faults.conftest import Watched
 
 
+pytestmark = pytest.mark.thorough
+
+
 def test_a_backlog_of_more_than_four_megabytes_is_caught_up_with(own_etcd: Etcd, watch: Callable[..., Watched]) -> None:
     with Relay(own_etcd.port) as relay:
         watched = watch(own_etcd, through=relay)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.support.authority import Authority
     from tests.support.etcd import Etcd
 
+pytestmark = pytest.mark.thorough
+
 MANY, VERY_MANY = 120, 500
 """Types: with TLS, etcd 3.5.1 allows 250 streams on a connection, and each type has two or three prefixes."""
 LIMITED_SINCE = (3, 5, 5)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.faults.conftest import Watched
     from tests.support.etcd import Etcd
 
+pytestmark = pytest.mark.thorough
+
 AGAIN = 10.0
 """Seconds in which it has to publish and to be ready again, on a busy machine."""
 

@@ -8,12 +8,16 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.group import KEYS, PATIENCE, Changes, Group, under_changes
 from tests.support.history import Lineage
 from tests.support.service import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.thorough
 
 LONG = 3_600
 """Seconds of a foreign lease: it outlives the test."""

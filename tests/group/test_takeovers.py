@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from tests.support.etcd import Etcd
 
 
+pytestmark = pytest.mark.thorough
+
+
 def pause(random: Random, longest: float = 0.5) -> None:
     """Let the next thing happen at any moment."""
     time.sleep(random.uniform(0.0, longest))

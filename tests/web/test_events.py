@@ -107,6 +107,7 @@ def open_and_read_nothing(port: int) -> socket.socket:
     return stuck
 
 
+@pytest.mark.thorough
 def test_a_client_that_reads_nothing_holds_up_nobody_and_takes_no_memory(
     pairs: list[site.HaInterface], etcd: Etcd, service: StartService
 ) -> None:

@@ -8,6 +8,7 @@ import sys
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import pytest
 from httpx_sse import connect_sse
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def test_events_are_as_described(shown: Shown) -> None:
             assert set(json.loads(event.data)) == set(described[event.event]["properties"])
 
 
+@pytest.mark.thorough
 def test_schemathesis_has_nothing_against_it(
     pairs: list[site.HaInterface], service: StartService, tmp_path: Path
 ) -> None:
