@@ -33,7 +33,7 @@ pytest: $(VENV)/.test
 
 # What make test leaves out: much at once, and whether soak and bench themselves work.
 long: $(VENV)/.test
-	$(BIN)/python -m pytest -q -m "long or thorough" $(ARGS)
+	$(BIN)/python -m pytest -q -n 3 -m "long or thorough" $(ARGS)
 
 # Brings etcd 3.4 to 3.7 into .etcds: from Debian's packages, and built with Go. Quick where they are there.
 etcds: $(VENV)/.test
