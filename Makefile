@@ -57,7 +57,7 @@ bench: $(VENV)/.test
 
 # The README's picture of the page, as Chromium shows it today.
 picture: $(VENV)/.test
-	HA_MONITOR_PICTURE=$(CURDIR)/examples/page.png $(BIN)/python -m pytest -q -n 0 tests/web/test_page.py -k picture
+	HA_MONITOR_PICTURE=$(CURDIR)/examples/page.png $(BIN)/python -m pytest -q -n 0 -m "not long" tests/web/test_page.py -k picture
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tests.support.etcd import Etcd
 
 
+pytestmark = pytest.mark.thorough
+
+
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
     made = Cluster()

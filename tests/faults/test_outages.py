@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tests.support.etcd import Etcd
 
 
+pytestmark = pytest.mark.thorough
+
+
 def test_after_kill_and_restart_nothing_written_meanwhile_is_lost(
     own_etcd: Etcd, watch: Callable[..., Watched]
 ) -> None:

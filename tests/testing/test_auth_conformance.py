@@ -16,7 +16,7 @@ from tests.testing.sides import LONG, Memory, Real, create, reached, watching
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.thorough]
 Metadata = tuple[tuple[str, str], ...]
 RUBBISH: Metadata = (("token", "rubbish"),)
 

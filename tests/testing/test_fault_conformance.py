@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ha_monitor.etcd.connection import Stubs
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.thorough]
 _Code = rpc.StatusCode
 
 

@@ -13,7 +13,7 @@ from tests.testing.sides import LONG, Memory, Real, create, reached, refused, wa
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.thorough]
 
 BUMP = 1_000
 OTHER_CLUSTER = 0xABC

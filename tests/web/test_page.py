@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Open: TypeAlias = Callable[..., Page]
 
+pytestmark = pytest.mark.thorough
+
 PATIENCE = 20_000  # ms that the page has, on a busy machine; it takes a fraction of a second
 MANY = 20_000
 PICTURE = os.environ.get("HA_MONITOR_PICTURE")  # where `make picture` wants it
