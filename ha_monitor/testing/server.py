@@ -7,6 +7,7 @@ what was written by a call that failed can stand there all the same, as it can i
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import TYPE_CHECKING, Any
 
 from aetcd import rpc
@@ -22,7 +23,7 @@ from ha_monitor.testing.refusals import (
     Refused,
 )
 from ha_monitor.testing.watching import SYNC_INTERVAL, WatchSession
-from ha_monitor.wire.deadline import extension
+from ha_monitor.wire.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,16 +81,8 @@ class Server:
         self._calls[answer] = by
         timers = [self.clock.call_later(LATENCY / 2, lambda: self._arrived(request, metadata, answer))]
         if timeout is not None:
-            over = self.clock.monotonic() + timeout
-
-            def late(*, again: bool = False) -> None:
-                more = 0.0 if again else extension(self.clock.monotonic() - over)
-                if more:
-                    timers.append(self.clock.call_later(more, lambda: late(again=True)))
-                else:
-                    _fail(answer, TOO_LATE)
-
-            timers.append(self.clock.call_later(timeout, late))
+            late = functools.partial(_fail, answer, TOO_LATE)
+            timers.append(Deadline(timeout, late, self.clock.monotonic, self.clock.call_later))
         try:
             return await answer
         finally:

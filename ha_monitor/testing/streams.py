@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from ha_monitor.testing.refusals import CANCELED_HERE, ENDED_THERE, FINE, STREAM_TOO_LATE, Refusal
 from ha_monitor.wire.calls import END_OF_STREAM
+from ha_monitor.wire.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ha_monitor.clock import Timer
     from ha_monitor.testing.server import Server
 
 
@@ -32,9 +33,10 @@ class Stream:
         self._replies: deque[Any] = deque()
         self._ended: Refusal | None = None
         self._news = asyncio.Event()
-        self._deadline: Timer | None = None
+        self._deadline: Deadline | None = None
         if timeout is not None:
-            self._deadline = server.clock.call_later(timeout, lambda: self.end(STREAM_TOO_LATE))
+            late, clock = functools.partial(self.end, STREAM_TOO_LATE), server.clock
+            self._deadline = Deadline(timeout, late, clock.monotonic, clock.call_later)
         server.opened(self)
 
     # -- the client's end

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from grpc import StatusCode
 from grpc.aio import AioRpcError, Metadata
 
-from ha_monitor.wire.deadline import extension
+from ha_monitor.wire.deadline import Deadline
 from ha_monitor.wire.headers import request_block
 
 if TYPE_CHECKING:
@@ -95,15 +95,16 @@ class Unary(Method):
 class Answer:
     """What comes of one unary call."""
 
-    __slots__ = ("_connection", "_content", "_over", "_timer", "answer", "stream")
+    __slots__ = ("_connection", "_content", "_timer", "answer", "stream")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, connection: Http2Connection, over: float | None) -> None:
         self.answer: asyncio.Future[bytes | bytearray] = loop.create_future()
         self.stream: Stream | None = None
         self._connection = connection
         self._content: bytes | bytearray | None = None
-        self._over = over
-        self._timer = None if over is None else loop.call_at(over, self._late)
+        self._timer: Deadline | None = None
+        if over is not None:
+            self._timer = Deadline(over - loop.time(), self._late, loop.time, loop.call_later)
 
     def message(self, content: bytes | bytearray) -> None:
         """Take the answer; what counts is said after it."""
@@ -122,11 +123,6 @@ class Answer:
             self.answer.set_result(self._content)
 
     def _late(self) -> None:
-        loop, over, self._over = self.answer.get_loop(), self._over, None
-        more = 0.0 if over is None else extension(loop.time() - over)
-        if more:
-            self._timer = loop.call_later(more, self._late)
-            return
         waits = self.stream is not None and not self.stream.number
         self.ended(*(_NOT_LET_IN if waits else _LATE))
 
@@ -160,8 +156,7 @@ class StreamCall:
         self._messages: deque[bytes | bytearray] = deque()
         self._status: tuple[StatusCode, str] | None = None
         self._news: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._over: float | None = None
+        self._timer: Deadline | None = None
 
     async def write(self, request: Any) -> None:
         """Send a request. Raises :class:`grpc.aio.AioRpcError` where the call has ended, or can't begin."""
@@ -178,8 +173,7 @@ class StreamCall:
     async def _begin(self, request: Any) -> None:
         if self._timeout is not None:
             loop = asyncio.get_running_loop()
-            self._over = loop.time() + self._timeout
-            self._timer = loop.call_at(self._over, self._late)
+            self._timer = Deadline(self._timeout, self._late, loop.time, loop.call_later)
         try:
             connection = await self._method.channel.connect(self._timeout)
         except AioRpcError as error:
@@ -233,12 +227,7 @@ class StreamCall:
         return True
 
     def _late(self) -> None:
-        loop, over, self._over = asyncio.get_running_loop(), self._over, None
-        more = 0.0 if over is None else extension(loop.time() - over)
-        if more:
-            self._timer = loop.call_later(more, self._late)
-        else:
-            self._leave(*_LATE)
+        self._leave(*_LATE)
 
     def _leave(self, code: StatusCode, words: str) -> None:
         if self._connection is not None and self._stream is not None:

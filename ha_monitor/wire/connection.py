@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from ha_monitor.wire.deadline import extension
+from ha_monitor.wire.deadline import Deadline
 from ha_monitor.wire.session import Session
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Http2Connection(asyncio.Protocol):
         self._writable = True  # some transports raise where they are written to after their end
         self._heard = loop.time()
         self._asked = False  # for a sign of life that has not come yet
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | Deadline | None = None
         """Until the next look whether the server is still there; once it is left, until its socket is closed anyway."""
 
     @property
@@ -147,15 +147,10 @@ class Http2Connection(asyncio.Protocol):
             self._asked = True
             self._session.ping()
             self._flush()
-            self._timer = self._loop.call_later(
-                KEEPALIVE_TIMEOUT, self._last_look, self._loop.time() + KEEPALIVE_TIMEOUT
-            )
+            self._timer = Deadline(KEEPALIVE_TIMEOUT, self._last_look, self._loop.time, self._loop.call_later)
 
-    def _last_look(self, due: float) -> None:
-        more = extension(self._loop.time() - due) if due else 0.0
-        if self._asked and more:
-            self._timer = self._loop.call_later(more, self._last_look, 0.0)
-        elif self._asked:
+    def _last_look(self) -> None:
+        if self._asked:
             self.abort(f"keepalive: no answer for {KEEPALIVE_AFTER + KEEPALIVE_TIMEOUT:g} s")
         else:
             self._look()
