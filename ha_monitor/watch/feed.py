@@ -163,7 +163,7 @@ class Feed:
         sent = self._clock.time(), self._clock.monotonic()
         reply = await self._client.range(request, f"list {self.prefix}", LIST_TIMEOUT)
         try:
-            next_start(at.start, reply, f"list {self.prefix}")
+            after = next_start(at.start, reply, f"list {self.prefix}")
         except EtcdUnavailable as error:
             self._client.abandon(connection, str(error))  # another member may know better
             raise
@@ -175,7 +175,7 @@ class Feed:
         self._continuity.listed(reply.kvs)
         if at.revision == 0:
             self._listing = Reading(reply.header.revision, *sent)
-        await self._take(Page(reply.kvs, reply.header.revision, reply.more))
+        await self._take(Page(reply.kvs, reply.header.revision, after))
 
     async def _watch(self, state: Opening | Watching) -> None:
         connection = await self._client.connection()

@@ -66,11 +66,11 @@ State: TypeAlias = Listing | Opening | Watching
 
 
 class Page(Struct, frozen=True):
-    """A page of a list, read at ``revision``; ``more`` says that there are keys behind it."""
+    """A page of a list, read at ``revision``. The next one begins at the key ``after``; ``None``: there is none."""
 
     items: Sequence[rpc.KeyValue]
     revision: int
-    more: bool
+    after: bytes | None
 
 
 class Opened(Struct, frozen=True):
@@ -189,9 +189,8 @@ def _listing(state: Listing, got: Input) -> Step:
         raise TypeError(f"{type(got).__name__} while listing")
     begins = (ListBegins(),) if state.revision == 0 else ()
     revision = state.revision or got.revision
-    if got.more and got.items:
-        after = got.items[-1].key + b"\0"
-        return replace(state, start=after, revision=revision), (*begins, Items(got.items))
+    if got.after is not None:
+        return replace(state, start=got.after, revision=revision), (*begins, Items(got.items))
     return Opening(revision + 1, fresh=True), (*begins, Items(got.items), ListEnds(revision))
 
 

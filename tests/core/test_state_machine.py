@@ -135,7 +135,8 @@ class World:
                 return
             items = sorted((item for item in store.snapshot(revision).values()), key=lambda item: bytes(item.key))
             rest = [item for item in items if item.key >= state.start]
-            self.feed(Page(rest[:size], revision, len(rest) > size))
+            after = bytes(rest[size - 1].key) + b"\0" if len(rest) > size else None
+            self.feed(Page(rest[:size], revision, after))
         elif isinstance(state, Opening):
             self.feed(Gone() if state.next_revision < store.compacted else Opened(store.revision))
         else:
