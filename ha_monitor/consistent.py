@@ -6,13 +6,11 @@ waited for. Here the rendering and evaluation of what they brought is waited for
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import anyio
 
 from ha_monitor.errors import RevisionTimeout
-from ha_monitor.watch.feed import TURNS
 from ha_monitor.watch.pulse import CATCH_UP_EVERY, LOOK_EVERY
 
 if TYPE_CHECKING:
@@ -87,21 +85,14 @@ class ConsistentReads:
         raise RevisionTimeout(self._words(wanted, type_, timeout), self.reached(type_))
 
     async def _reach(self, revision: int, type_: str | None) -> int:
-        while True:
-            reached = self.reached(type_)
-            if reached < revision:
-                if self._pulse.revision < revision:  # etcd may not have it yet: no watch can be asked for it
-                    await self._pulse.read()
-                    if self._pulse.revision < revision:
-                        await anyio.sleep(CATCH_UP_EVERY)
-                        continue
-                await anyio.sleep(LOOK_EVERY)  # every event of every watch is a step on the way: too many to tell of
-                continue
-            for _ in range(TURNS):  # an entry that was just made is evaluated first, and then holds its type back
-                await asyncio.sleep(0)
-            reached = self.reached(type_)
-            if reached >= revision:
-                return reached
+        while (reached := self.reached(type_)) < revision:
+            pause = LOOK_EVERY  # every event of every watch is a step on the way: too many to tell of each
+            if self._pulse.revision < revision:  # etcd may not have it yet: no watch can be asked for it
+                await self._pulse.read()
+                if self._pulse.revision < revision:
+                    pause = CATCH_UP_EVERY
+            await anyio.sleep(pause)
+        return reached
 
     def _words(self, wanted: int | None, type_: str | None, timeout: float) -> str:
         """Say how far the answers are, and what they wait for."""
@@ -111,13 +102,11 @@ class ConsistentReads:
             return f"{late}etcd is unreachable ({fault}); {self._so_far(type_)}"
         if self._pulse.revision < wanted:
             return f"{late}etcd is at revision {self._pulse.revision}, {wanted} was asked for; {self._so_far(type_)}"
-        behind = self._watches.behind
+        why = ""
         if not self._is_synced():
             why = "; resources are being evaluated for the first time"
-        elif not self.proof(type_).caught_up and behind is not None:
-            why = f"; {behind.prefix} is not caught up: {behind.fault}"
-        else:
-            why = ""
+        elif not self.proof(type_).caught_up:
+            why = f"; {self._watches.not_caught_up}"
         return f"{late}{self._so_far(type_)}, etcd is at {self._pulse.revision}, {wanted} was asked for{why}"
 
     def _so_far(self, type_: str | None) -> str:

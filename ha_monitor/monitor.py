@@ -41,7 +41,7 @@ from ha_monitor.publish.settled import Settled, Settler
 from ha_monitor.reading.state import StateReader, monitoring_dependencies, worker_dependencies
 from ha_monitor.roll import Roll
 from ha_monitor.show import describe, rendering
-from ha_monitor.sight import Sight
+from ha_monitor.sight import Seen, Sight
 from ha_monitor.watch.alarms import Alarms
 from ha_monitor.watch.fixed import FixedKeys
 from ha_monitor.watch.placed import PlacedKeyView
@@ -257,7 +257,7 @@ class HaMonitor:
 
     def _turn(self) -> None:
         """Something about hearing etcd has changed, or the fleet has done its work."""
-        heard = self._pulse.heard and self._watches.behind is None
+        heard = self._pulse.heard and not self._watches.not_caught_up
         if heard != self._fleet.heard:
             self._fleet.hear(heard)
             if self._publisher is not None:
@@ -435,7 +435,7 @@ class HaMonitor:
             named = self._fleet.families.get(type_)
             if named is None or named.template_id is None:
                 yield f"type {type_}", "it is named by --types, and has no template"
-        if self._pulse.alive and self._watches.behind is None:
+        if self._pulse.alive and not self._watches.not_caught_up:
             for type_, words in self._late_types():
                 yield f"type {type_}", f"it is {words}"
 
@@ -503,8 +503,7 @@ class HaMonitor:
             maintenance=sum(self._unit(type_, id_) is not None for type_, id_ in self._maintained.frozen),
             alarms=sorted(self._alarms.raised),
             types=[
-                TypeMeasures(type_, each.doubt, max(self._pulse.revision - each.revision, 0))
-                for type_, each in seen.items()
+                TypeMeasures(type_, each.doubt, self._revisions_behind(each)) for type_, each in seen.items()
             ],
         )  # fmt: skip
 
@@ -519,11 +518,9 @@ class HaMonitor:
             return Readiness(False, f"etcd can't be heard: {self._pulse.fault}")
         if not self._pulse.alive:
             return Readiness(False, f"etcd has not answered for {self._pulse.silence:.0f} s")
-        behind = self._watches.behind
-        if behind is not None and not any(feed.caught_up for feed in self._watches.feeds()):
-            return Readiness(False, f"no watch is caught up: {behind.fault}")
-        if behind is not None:
-            return Readiness(False, f"{behind.prefix} is not caught up: {behind.fault}")
+        not_caught_up = self._watches.not_caught_up
+        if not_caught_up:
+            return Readiness(False, not_caught_up)
         if not self._synced.is_set():
             return Readiness(False, "resources are being evaluated for the first time")
         late = next(self._late_types(), None)
@@ -545,9 +542,11 @@ class HaMonitor:
             seen = self._sight.of(family)
             if seen.stale:
                 waiting = len(family.unrendered) + len(family.unjudged)
-                behind = max(self._pulse.revision - seen.revision, 0)
-                words = f"{seen.doubt:.0f} s and {behind} revisions behind etcd"
+                words = f"{seen.doubt:.0f} s and {self._revisions_behind(seen)} revisions behind etcd"
                 yield family.type, f"{words}: {waiting} of its resources wait to be evaluated" if waiting else words
+
+    def _revisions_behind(self, seen: Seen) -> int:
+        return max(self._pulse.revision - seen.revision, 0)
 
     def group(self) -> GroupStatus | None:
         """Give who shares the work with this monitor, and who has what; ``None`` where it is alone."""

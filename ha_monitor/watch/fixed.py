@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 from aetcd import rpc
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
     from ha_monitor.watch.worker_states import WorkerStateView
 
 _View = TypeVar("_View", bound="View")
-
-
-class _Unlisted(NamedTuple):
-    prefix: str
-    fault: str
 
 
 class FixedKeys:
@@ -95,9 +90,9 @@ class FixedKeys:
         return view
 
     @property
-    def behind(self) -> _Unlisted | None:
-        """A prefix that was asked for and not listed yet, if there is one."""
-        return _Unlisted(self._unlisted[0].prefix, "not listed yet") if self._unlisted else None
+    def not_caught_up(self) -> str:
+        """Which prefix was asked for and is not listed yet; empty: all are."""
+        return f"{self._unlisted[0].prefix} is not caught up: not listed yet" if self._unlisted else ""
 
     @property
     def prefixes(self) -> frozenset[str]:

@@ -200,9 +200,14 @@ class Watches:
         )
 
     @property
-    def behind(self) -> Feed | None:
-        """A feed that has not caught up, if there is one."""
-        return next((feed for feed in self.feeds() if not feed.caught_up), None)
+    def not_caught_up(self) -> str:
+        """Which watch is not caught up, and why; empty: all are."""
+        behind = next((feed for feed in self.feeds() if not feed.caught_up), None)
+        if behind is None:
+            return ""
+        if any(feed.caught_up for feed in self.feeds()):
+            return f"{behind.prefix} is not caught up: {behind.fault}"
+        return f"no watch is caught up: {behind.fault}"
 
     @property
     def revision(self) -> int:
