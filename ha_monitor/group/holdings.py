@@ -95,7 +95,7 @@ class Holdings:
         overdue: Container[int] = (),
         silent: Container[int] = (),
     ) -> list[int]:
-        """Bring what we have to what is to be ours, by what stands in etcd; give the silent shards that we took.
+        """Reconcile the shards that this member holds with the plan; give the silent ones that it took.
 
         :param passed: members that are given no more shards than they have.
         :param overdue: shards that are taken from another member, where the plan gives them to us.
@@ -120,8 +120,9 @@ class Holdings:
                     await release(self._client, roster, shard, owner.revision)
             elif is_due and (owner.member not in roster.members or shard in overdue or shard in silent):
                 await self._take_from(shard, owner, member)
-                taken.append(shard)
-        return [shard for shard in taken if shard in silent]
+                if shard in silent:
+                    taken.append(shard)
+        return taken
 
     async def _take_from(self, shard: int, owner: Owner, member: Identity) -> None:
         """Remove another client's key of a shard, and take the shard with the next request, before its owner could."""
