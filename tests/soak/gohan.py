@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from typing import TYPE_CHECKING
@@ -10,8 +11,9 @@ import grpc
 from aetcd import rpc
 
 from tests.support import site
+from tests.support.background import Background
 from tests.support.gohan import PATH, Gohan, Keys, report, unsettled
-from tests.support.history import LOOK
+from tests.support.history import LOOK, PAUSE
 
 if TYPE_CHECKING:
     from random import Random
@@ -33,20 +35,12 @@ class SoakGohan:
         self._gohan = Gohan(self._keys)
         self._reported: dict[str, int] = {}
         self._lock = threading.Lock()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._begin()
-
-    def _begin(self) -> None:
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._thread = Background(self._follow, PAUSE)
+        self._thread.begin()
 
     def end(self) -> None:
         """Follow no more: the store is about to become another one, say."""
-        self._stop.set()
-        self._thread.join(30.0)
-        assert not self._thread.is_alive()
+        self._thread.end()
 
     # -- what it does
 
@@ -91,23 +85,20 @@ class SoakGohan:
         self._reported.clear()
         paths = [f"{PATH}gohan{number}" for number in range(RESOURCES)]
         self._etcd.txn({}, [prefix + path for path in paths for prefix in (self._keys.config, self._keys.state)])
-        self._begin()
+        self._thread.begin()
 
     # -- what it follows
 
-    def _run(self) -> None:
-        while not self._stop.wait(0.02):
-            try:
-                answer = self._etcd.range("/")
-                with self._lock:
-                    self._gohan.begin([(kv.mod_revision, kv.key.decode(), bytes(kv.value)) for kv in answer.kvs])
-                revision = answer.header.revision
-                while not self._stop.is_set():
-                    for at, events in self._etcd.follow(revision, LOOK):
-                        self._take(events)
-                        revision = at
-            except (AssertionError, grpc.RpcError):
-                continue  # compacted, killed or frozen: it lists again
+    def _follow(self) -> None:
+        with contextlib.suppress(AssertionError, grpc.RpcError):  # compacted, killed or frozen: it lists again
+            answer = self._etcd.range("/")
+            with self._lock:
+                self._gohan.begin([(kv.mod_revision, kv.key.decode(), bytes(kv.value)) for kv in answer.kvs])
+            revision = answer.header.revision
+            while not self._thread.is_ending:
+                for at, events in self._etcd.follow(revision, LOOK):
+                    self._take(events)
+                    revision = at
 
     def _take(self, events: list[rpc.Event]) -> None:
         with self._lock:

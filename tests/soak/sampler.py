@@ -10,7 +10,6 @@ import bisect
 import contextlib
 import http
 import json
-import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +17,7 @@ import grpc
 
 from ha_monitor.text import parsed
 from tests.soak.changes import CONFIGS, GATEWAY_CONFIGS, GATEWAYS, PAIRS
+from tests.support.background import Background
 from tests.support.etcd import Etcd
 from tests.support.history import Judge
 from tests.support.oracle import status_of
@@ -104,14 +104,12 @@ class Sampler:
         self._random = random
         self._taken: list[Sample] = []
         self._from = 0.0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._thread = Background(self._sample, EVERY)
+        self._thread.begin()
 
     def end(self) -> None:
         """Ask no more."""
-        self._stop.set()
-        self._thread.join(30.0)
+        self._thread.end()
         self._etcd.close()
 
     def another_history(self) -> None:
@@ -119,10 +117,9 @@ class Sampler:
         self._from = time.time() + UNNOTICED
         self._taken = []
 
-    def _run(self) -> None:
-        while not self._stop.wait(EVERY):
-            with contextlib.suppress(OSError, http.client.HTTPException, grpc.RpcError, ValueError):
-                self._ask(self._random.choice(self._services()))
+    def _sample(self) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException, grpc.RpcError, ValueError):
+            self._ask(self._random.choice(self._services()))
 
     def _ask(self, service: Service) -> None:
         type_, id_, config = self._any()

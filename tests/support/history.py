@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
 import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import grpc
 from aetcd import rpc
 
+from tests.support.background import Background
 from tests.support.oracle import CONFIG, MONITORING, PLURALS, decoded, record_at_once
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ _PUBLISHED = {f"{MONITORING}/{PLURALS[type_]}/": type_ for type_ in ("ha_interfa
 
 LOOK = 2.0
 """Seconds after which a recorder looks whether it is to end."""
+
+PAUSE = 0.02
+"""Seconds before it follows again."""
 
 
 class Judge:
@@ -90,27 +94,22 @@ class Recorder(Generic[JudgeT]):
         self._make = judge
         self._judges: list[JudgeT] = []
         """Of this store and of those before it."""
-        self.judge = judge({})
+        self.judge: JudgeT
         """Of this store."""
         self._revision = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._thread = Background(self._follow, PAUSE)
         self.begin()
 
     def begin(self) -> None:
         """Record from now on."""
-        self._stop.clear()
         self._revision = self._etcd.revision()
         self.judge = self._make(self._etcd.items("", self._revision))
         self._judges.append(self.judge)
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._thread.begin()
 
     def end(self) -> None:
         """Record no more: the store is about to become another one, say."""
-        self._stop.set()
-        self._thread.join(30.0)
-        assert not self._thread.is_alive()
+        self._thread.end()
 
     @property
     def writes(self) -> int:
@@ -129,11 +128,8 @@ class Recorder(Generic[JudgeT]):
             assert time.monotonic() < until, f"recorded up to {self._revision}, not to {revision}"
             time.sleep(0.01)
 
-    def _run(self) -> None:
-        while not self._stop.wait(0.02):
-            try:
-                for revision, events in self._etcd.follow(self._revision, LOOK):
-                    self.judge.take(revision, events)
-                    self._revision = revision
-            except grpc.RpcError:
-                continue  # killed or frozen: it goes on where it was
+    def _follow(self) -> None:
+        with contextlib.suppress(grpc.RpcError):  # killed or frozen: it goes on where it was
+            for revision, events in self._etcd.follow(self._revision, LOOK):
+                self.judge.take(revision, events)
+                self._revision = revision
